@@ -1,0 +1,367 @@
+//! The arithmetic of the lease: every duration the promise depends on, and how they fit together.
+//!
+//! All of it follows from the granted session timeout `S`. From the moment a renewal is *sent*:
+//!
+//! ```text
+//! 0            stop after          kill after     lease end      wait-out ends         S
+//! |--- child runs ---|-- grace period --|- kill margin -|-- ε --|- clocks, poll -|---- spare ----|
+//! |<------------------------- lease L ------------------------->|
+//! ```
+//!
+//! * The lease ends `L − ε` after the sending of the renewal (R1). [`EPSILON`] covers what lies between reading the
+//!   clock and handing the request over.
+//! * SIGKILL comes a [kill margin](Timing::kill_margin) before that, the stop signal a
+//!   [grace period](Timing::grace_period) earlier still.
+//! * A standby that saw that very renewal may start its child after the [wait-out](Timing::wait_out),
+//!   `L·(1+ρ)/(1−ρ) + ε` by its own clock (R3): ρ bounds the rate error of each clock, so a slow clock at the old
+//!   master and a fast one at the new are both covered.
+//! * The session of a dead master ends about `S` after its last sign of life, so a wait-out that is shorter than `S`
+//!   by more than the poll interval costs nothing.
+
+use std::time::Duration;
+
+/// What the lease keeps in reserve at its end, and the wait-out adds at its own: 100 ms. It covers the few
+/// instructions between reading the clock and sending, and a timer that fires late.
+pub const EPSILON: Duration = Duration::from_millis(100);
+
+/// The longest lease anybody may ask for: one hour. A length read from a znode is cut to it, so that a stranger's
+/// number cannot keep the group without a master for a year.
+pub const LONGEST_LEASE: Duration = Duration::from_secs(3600);
+
+/// Renewals that must fit between two good ones before the stop signal: with fewer, one lost reply stops the child.
+const RENEWALS_TO_SPARE: u32 = 3;
+
+/// How far the rate of a host's clock may be off, in parts per million.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RateBound(u32);
+
+impl RateBound {
+    /// 1 %: twenty times what NTP may slew (500 ppm), and little enough to cost half a second in 25.
+    pub const DEFAULT: RateBound = RateBound(10_000);
+    /// 10 %: above chrony's largest default slew rate (83 333 ppm).
+    pub const LARGEST: RateBound = RateBound(100_000);
+
+    /// A bound of `ppm` parts per million, if that is no more than [`RateBound::LARGEST`].
+    #[must_use]
+    pub fn from_ppm(ppm: u32) -> Option<RateBound> {
+        (ppm <= Self::LARGEST.0).then_some(RateBound(ppm))
+    }
+
+    /// The bound in parts per million.
+    #[must_use]
+    pub const fn ppm(self) -> u32 {
+        self.0
+    }
+}
+
+/// What the operator set; the rest is derived from `session_timeout`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(
+    missing_docs,
+    reason = "each field is documented at `Timing`, which it becomes"
+)]
+pub struct Wish {
+    pub session_timeout: Option<Duration>,
+    pub connect_timeout: Option<Duration>,
+    pub lease: Option<Duration>,
+    pub renew_interval: Option<Duration>,
+    pub poll_interval: Option<Duration>,
+    pub grace_period: Option<Duration>,
+    pub kill_margin: Option<Duration>,
+    pub clock_rate_bound: Option<RateBound>,
+}
+
+/// Every duration in force.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Timing {
+    /// The session timeout `S` asked of the ensemble, which may grant another. Default: 30 s.
+    pub session_timeout: Duration,
+    /// How long one server may take to answer, for a connection or on it. Default: `S/15`, at least 1 s.
+    pub connect_timeout: Duration,
+    /// The lease length `L`. Default: `5·S/6`.
+    pub lease: Duration,
+    /// How long after one renewal the next is sent. Default: `S/30`, at least 100 ms.
+    pub renew_interval: Duration,
+    /// How often a standby reads the term record. Default: `S/60`, at least 100 ms.
+    pub poll_interval: Duration,
+    /// How long the child may take to end after the stop signal. Default: `S/6`.
+    pub grace_period: Duration,
+    /// How long before the end of the lease SIGKILL is sent. Default: `S/15`, at least 1 s.
+    pub kill_margin: Duration,
+    /// ρ: how far the rate of each host's clock may be off. Default: 1 %.
+    pub clock_rate_bound: RateBound,
+}
+
+/// Durations that do not fit together.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Misfit {
+    /// The wait-out, and a poll before it, would last beyond the session: a takeover would wait for nothing.
+    LeaseOutlivesSession {
+        /// Wait-out and poll interval together.
+        wait_out: Duration,
+        /// The session timeout they must not exceed.
+        session_timeout: Duration,
+        /// The longest lease that fits.
+        longest: Duration,
+    },
+    /// Grace period and kill margin leave no room for the renewals that must be able to fail.
+    NoRoomToStop {
+        /// How long after a renewal the stop signal would be sent; zero if it is already late then.
+        stop_after: Duration,
+        /// How long that must be at least.
+        least: Duration,
+    },
+    /// The client library ignores a connect timeout above 3/5 of the session timeout.
+    ConnectTimeoutTooLong {
+        /// The longest it obeys.
+        longest: Duration,
+    },
+}
+
+impl Wish {
+    /// Fills in every default. The result need not fit together: see [`Timing::misfits`].
+    #[must_use]
+    pub fn timing(&self) -> Timing {
+        let session = self.session_timeout.unwrap_or(Duration::from_secs(30));
+        let second = Duration::from_secs(1);
+        let tenth = Duration::from_millis(100);
+        Timing {
+            session_timeout: session,
+            connect_timeout: self.connect_timeout.unwrap_or((session / 15).max(second)),
+            lease: self.lease.unwrap_or(default_lease(session)),
+            renew_interval: self.renew_interval.unwrap_or((session / 30).max(tenth)),
+            poll_interval: self.poll_interval.unwrap_or((session / 60).max(tenth)),
+            grace_period: self.grace_period.unwrap_or(session / 6),
+            kill_margin: self.kill_margin.unwrap_or((session / 15).max(second)),
+            clock_rate_bound: self.clock_rate_bound.unwrap_or(RateBound::DEFAULT),
+        }
+    }
+}
+
+impl Timing {
+    /// All that does not fit together; empty if everything does.
+    #[must_use]
+    pub fn misfits(&self) -> Vec<Misfit> {
+        [
+            self.lease_misfit(),
+            self.stop_misfit(),
+            self.connect_misfit(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// The same arithmetic on the session timeout that the ensemble granted: a shorter one shortens the lease.
+    ///
+    /// # Errors
+    /// Grace period and kill margin, which never change, no longer fit into the shorter lease.
+    pub fn granted(&self, session_timeout: Duration) -> Result<Timing, Misfit> {
+        let granted = Timing {
+            session_timeout,
+            lease: if session_timeout < self.session_timeout {
+                self.lease.min(default_lease(session_timeout))
+            } else {
+                self.lease
+            },
+            connect_timeout: self
+                .connect_timeout
+                .min(longest_connect_timeout(session_timeout)),
+            ..*self
+        };
+        granted
+            .misfits()
+            .into_iter()
+            .next()
+            .map_or(Ok(granted), Err)
+    }
+
+    /// R3: how long a standby that has just seen a record `held` with this lease waits before its own child starts.
+    #[must_use]
+    pub fn wait_out(&self, lease: Duration) -> Duration {
+        wait_out(lease, self.clock_rate_bound)
+    }
+
+    /// How long after the sending of its last good renewal the child gets the stop signal.
+    #[must_use]
+    pub fn stop_after(&self) -> Duration {
+        self.lease
+            .saturating_sub(EPSILON + self.kill_margin + self.grace_period)
+    }
+
+    /// The longest time without any good renewal that does not touch the child, wherever in the renewal interval it
+    /// begins.
+    #[must_use]
+    pub fn rides_out(&self) -> Duration {
+        self.stop_after().saturating_sub(self.renew_interval)
+    }
+
+    /// The longest time from a master's host going dark to the start of a standby's child: R10 bounds it by the
+    /// lease, whatever becomes of the session.
+    #[must_use]
+    pub fn takeover_after(&self) -> Duration {
+        self.wait_out(self.lease) + self.poll_interval * 2
+    }
+
+    /// How long elector and guardian wait for a sign of life of each other: an eighth of the lease, from 1 to 3 s.
+    /// A replacement, with one connect timeout for its session, then fits well inside the lease.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        (self.lease / 8).clamp(Duration::from_secs(1), Duration::from_secs(3))
+    }
+
+    fn lease_misfit(&self) -> Option<Misfit> {
+        let wait_out = self.wait_out(self.lease) + self.poll_interval;
+        let room = self
+            .session_timeout
+            .saturating_sub(EPSILON + self.poll_interval);
+        (wait_out > self.session_timeout).then(|| Misfit::LeaseOutlivesSession {
+            wait_out,
+            session_timeout: self.session_timeout,
+            longest: shrink(room, self.clock_rate_bound),
+        })
+    }
+
+    fn stop_misfit(&self) -> Option<Misfit> {
+        let least = self.renew_interval * RENEWALS_TO_SPARE;
+        (self.stop_after() < least).then(|| Misfit::NoRoomToStop {
+            stop_after: self.stop_after(),
+            least,
+        })
+    }
+
+    fn connect_misfit(&self) -> Option<Misfit> {
+        let longest = longest_connect_timeout(self.session_timeout);
+        (self.connect_timeout > longest).then_some(Misfit::ConnectTimeoutTooLong { longest })
+    }
+}
+
+/// `L·(1+ρ)/(1−ρ) + ε`, rounded up to the next nanosecond.
+#[must_use]
+pub fn wait_out(lease: Duration, bound: RateBound) -> Duration {
+    let ppm = u128::from(bound.ppm());
+    let stretched = (lease.as_nanos() * (1_000_000 + ppm)).div_ceil(1_000_000 - ppm);
+    from_nanos(stretched).saturating_add(EPSILON)
+}
+
+/// The longest lease whose stretched length is no more than `room`, in whole milliseconds.
+fn shrink(room: Duration, bound: RateBound) -> Duration {
+    let ppm = u128::from(bound.ppm());
+    let lease = from_nanos(room.as_nanos() * (1_000_000 - ppm) / (1_000_000 + ppm));
+    Duration::from_millis(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// 5/6 of the session: what is left covers ρ, ε, a poll, and about 3 s that the leader may learn of a session's last
+/// sign of life too early (its followers report them every half tick).
+fn default_lease(session_timeout: Duration) -> Duration {
+    session_timeout * 5 / 6
+}
+
+fn longest_connect_timeout(session_timeout: Duration) -> Duration {
+    session_timeout * 3 / 5
+}
+
+fn from_nanos(nanos: u128) -> Duration {
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timing(session: u64) -> Timing {
+        Wish {
+            session_timeout: Some(Duration::from_secs(session)),
+            ..Wish::default()
+        }
+        .timing()
+    }
+
+    #[test]
+    fn the_defaults_fit_together_for_every_session_from_four_seconds_to_an_hour() {
+        for session in 4..=3600 {
+            assert_eq!(timing(session).misfits(), [], "session {session} s");
+        }
+    }
+
+    #[test]
+    fn the_default_session_rides_out_a_leader_that_goes_dark() {
+        let timing = timing(30);
+        assert_eq!(timing.stop_after(), Duration::from_millis(17_900));
+        assert!(
+            timing.rides_out() > Duration::from_secs(16),
+            "a dark leader costs about 16 s"
+        );
+        assert!(
+            timing.wait_out(timing.lease) < Duration::from_millis(25_700),
+            "before the session can end"
+        );
+    }
+
+    #[test]
+    fn the_wait_out_covers_the_slowest_old_and_the_fastest_new_clock() {
+        let lease = Duration::from_secs(25);
+        let bound = RateBound::DEFAULT;
+        // The old master's clock counts `lease` while true time is lease/(1-ρ); the new one's runs at (1+ρ).
+        let worst = lease.as_secs_f64() / 0.99 * 1.01;
+        assert!(wait_out(lease, bound).as_secs_f64() >= worst + 0.1);
+        assert!(wait_out(lease, bound).as_secs_f64() < worst + 0.1001);
+    }
+
+    #[test]
+    fn a_shorter_granted_session_shortens_the_lease_and_nothing_else() {
+        let asked = timing(30);
+        let granted = asked
+            .granted(Duration::from_secs(20))
+            .expect("a session of 20 s has room for 7 s");
+        assert!(granted.lease < asked.lease);
+        assert_eq!(
+            (granted.grace_period, granted.kill_margin),
+            (asked.grace_period, asked.kill_margin)
+        );
+        assert_eq!(granted.misfits(), []);
+    }
+
+    #[test]
+    fn a_longer_granted_session_leaves_the_lease_alone() {
+        assert_eq!(
+            timing(10).granted(Duration::from_secs(40)).map(|t| t.lease),
+            Ok(timing(10).lease)
+        );
+    }
+
+    #[test]
+    fn a_granted_session_without_room_for_grace_and_margin_is_refused() {
+        assert!(matches!(
+            timing(30).granted(Duration::from_secs(8)),
+            Err(Misfit::NoRoomToStop { .. })
+        ));
+    }
+
+    #[test]
+    fn the_longest_lease_that_a_misfit_names_fits() {
+        let timing = Timing {
+            lease: Duration::from_secs(30),
+            ..timing(30)
+        };
+        let [Misfit::LeaseOutlivesSession { longest, .. }] = timing.misfits()[..] else {
+            panic!("{:?}", timing.misfits())
+        };
+        assert_eq!(
+            Timing {
+                lease: longest,
+                ..timing
+            }
+            .misfits(),
+            []
+        );
+        assert_ne!(
+            Timing {
+                lease: longest + Duration::from_millis(2),
+                ..timing
+            }
+            .misfits(),
+            []
+        );
+    }
+}
