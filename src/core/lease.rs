@@ -18,6 +18,7 @@
 //! * The session of a dead master ends about `S` after its last sign of life, so a wait-out that is shorter than `S`
 //!   by more than the poll interval costs nothing.
 
+use super::time::Time;
 use std::time::Duration;
 
 /// What the lease keeps in reserve at its end, and the wait-out adds at its own: 100 ms. It covers the few
@@ -234,6 +235,12 @@ impl Timing {
         let longest = longest_connect_timeout(self.session_timeout);
         (self.connect_timeout > longest).then_some(Misfit::ConnectTimeoutTooLong { longest })
     }
+}
+
+/// R1: when the lease ends that a renewal sent at `sent` gives, if it is answered with OK.
+#[must_use]
+pub fn lease_end(sent: Time, lease: Duration) -> Time {
+    sent + lease.saturating_sub(EPSILON)
 }
 
 /// `L·(1+ρ)/(1−ρ) + ε`, rounded up to the next nanosecond.

@@ -1,0 +1,51 @@
+//! The command line: what was asked for, and the exit code it ends with.
+
+mod args;
+mod check;
+pub mod exit;
+mod online;
+mod print;
+mod run;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::{Args, Command};
+
+/// Does what the command line asks.
+#[must_use]
+pub fn main() -> ExitCode {
+    if let Some((guardian, incarnation)) = run::elector_arguments() {
+        return run::elect(guardian, incarnation);
+    }
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return refuse(&error),
+    };
+    match args.command() {
+        Command::Run { file } => run::run(&file),
+        Command::Check {
+            file,
+            online: false,
+        } => check::check(&file),
+        Command::Check { file, online: true } => online::check(&file),
+        Command::Status { file, json } => status::status(&file, json),
+    }
+}
+
+/// Prints clap's error, or the help or version asked for, which clap treats as errors.
+fn refuse(error: &clap::Error) -> ExitCode {
+    // Nobody is left to tell if printing fails.
+    let _ = error.print();
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        ExitCode::SUCCESS
+    } else {
+        exit::USAGE.into()
+    }
+}

@@ -1,0 +1,284 @@
+//! The main process: parent and subreaper of the child, and the one that enforces the lease.
+//!
+//! It has one thread, and after its set-up neither heap nor network. It knows nothing of the ensemble: the elector, a
+//! process beside the child, tells it of leases, and whatever becomes of the elector, the guardian stops the tree in
+//! time. All decisions are [`core::guard`](crate::core::guard)'s; this waits, looks, and carries out.
+
+mod setup;
+mod story;
+
+use crate::clock;
+use crate::core::guard::{
+    Action, ElectorExit, Fact, Grant, Guard, Order, Survey, Tree as TreeState,
+};
+use crate::core::guard::{ChildExit, StopReason};
+use crate::core::time::Time;
+use crate::process::cgroup::{self, Cgroup};
+use crate::process::spawn::{Kind, Program, Surroundings};
+use crate::process::tree::{Strangers, Tree};
+use crate::process::wire::{Received, Status, Wire};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::signalfd::SignalFd;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{Expiration, TimerFd, TimerSetTimeFlags};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use setup::{Inheritance, Refusal, Setup};
+
+/// The descriptors an elector finds.
+pub mod descriptor {
+    /// Its end of the wire.
+    pub const WIRE: i32 = 3;
+    /// The configuration in force, to be read from its beginning.
+    pub const CONFIG: i32 = 4;
+    /// The directory of the tree's control group, where there is one.
+    pub const CGROUP: i32 = 5;
+}
+
+/// What an elector is called: its first argument.
+pub const ELECTOR: &str = "zk-supervise: elector";
+
+/// Everything the guardian's shell holds; made by [`Setup`].
+#[derive(Debug)]
+pub struct Guardian {
+    guard: Guard,
+    signals: SignalFd,
+    timer: TimerFd,
+    child: Program,
+    elector: Program,
+    config: OwnedFd,
+    stop_signal: Signal,
+    cgroup: Option<Cgroup>,
+    cgroup_path: PathBuf,
+    oom_score: Vec<u8>,
+    tree: Option<Tree>,
+    strangers: Strangers,
+    wire: Option<Wire>,
+    alarm_at: Time,
+    end: End,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    NotYet,
+    Now,
+}
+
+impl Guardian {
+    /// Guards until the supervisor was asked to stop and everything of it is over.
+    pub fn run(mut self) {
+        while self.end == End::NotYet {
+            // Rule 1: the clock before the socket, so that a message that waited cannot revive a lapsed lease.
+            self.step(Fact::Woke);
+            self.look_at_processes();
+            self.hear_elector();
+            self.wait();
+            self.hear_signals();
+        }
+        if self.cgroup.is_some() {
+            cgroup::remove(&self.cgroup_path);
+        }
+    }
+
+    fn step(&mut self, fact: Fact) {
+        let mut next = Some(fact);
+        while let Some(fact) = next.take() {
+            let before = self.guard.report();
+            for action in self.guard.step(clock::now(), fact) {
+                next = self.carry_out(action).or(next);
+            }
+            story::tell(&before, &self.guard.report());
+        }
+    }
+
+    /// Does it; returns what came of it, where that is a fact of its own.
+    fn carry_out(&mut self, action: Action) -> Option<Fact> {
+        match action {
+            Action::Spawn(grant) => return self.start_child(&grant),
+            Action::Stop(reason) => self.stop_tree(reason),
+            Action::Kill => self.kill_tree(),
+            Action::StartElector => return self.start_elector(),
+            Action::KillElector => self.kill_elector(),
+            Action::Report => self.report(),
+            Action::Exit => self.end = End::Now,
+        }
+        None
+    }
+
+    fn start_child(&mut self, grant: &Grant) -> Option<Fact> {
+        self.child.set_token(grant.token.0);
+        let surroundings = Surroundings {
+            kind: Kind::Child,
+            descriptors: &[],
+            deadline: self.guard.kill_at(grant),
+            cgroup: self.cgroup.as_ref().map(Cgroup::procs),
+            oom_score: Some(&self.oom_score),
+        };
+        match self.child.spawn(&surroundings) {
+            Ok(spawned) => {
+                story::child_started(spawned.pid, grant);
+                self.tree = Some(Tree::new(spawned));
+                self.report();
+                None
+            }
+            Err(errno) => Some(Fact::Surveyed(Survey::NothingLeft(ChildExit::NotStarted(
+                errno as i32,
+            )))),
+        }
+    }
+
+    fn stop_tree(&mut self, reason: StopReason) {
+        story::stopping(reason, self.stop_signal);
+        if let Some(tree) = &self.tree {
+            tree.stop(self.stop_signal, &self.strangers);
+        }
+    }
+
+    fn kill_tree(&mut self) {
+        if let Some(tree) = &self.tree {
+            tree.kill(&self.strangers, self.cgroup.as_ref());
+        }
+    }
+
+    /// Rule 6: what does not die, in uninterruptible sleep, delays the release and raises the alarm.
+    fn raise_alarm(&mut self) {
+        const AGAIN_AFTER: Duration = Duration::from_secs(10);
+        let now = clock::now();
+        if let TreeState::Killing { .. } = self.guard.report().tree
+            && self.guard.lease_end().is_some_and(|end| now >= end)
+            && now >= self.alarm_at
+        {
+            self.alarm_at = now + AGAIN_AFTER;
+            story::outlived(self.tree.as_ref().map(Tree::main));
+        }
+    }
+
+    fn start_elector(&mut self) -> Option<Fact> {
+        match self.fork_elector() {
+            Ok(pid) => {
+                story::elector_started(pid);
+                None
+            }
+            Err(errno) => {
+                story::elector_not_started(errno);
+                Some(Fact::ElectorExited(ElectorExit::Failed))
+            }
+        }
+    }
+
+    fn fork_elector(&mut self) -> nix::Result<Pid> {
+        let (wire, theirs) = Wire::pair()?;
+        let theirs = crate::process::spawn::lift(&theirs)?;
+        let mut descriptors = [
+            (theirs.as_raw_fd(), descriptor::WIRE),
+            (self.config.as_raw_fd(), descriptor::CONFIG),
+            (self.config.as_raw_fd(), descriptor::CONFIG),
+        ];
+        if let Some(cgroup) = &self.cgroup {
+            descriptors[2] = (cgroup.directory().as_raw_fd(), descriptor::CGROUP);
+        }
+        let surroundings = Surroundings {
+            kind: Kind::Elector,
+            descriptors: &descriptors,
+            deadline: Time::NEVER,
+            cgroup: None,
+            oom_score: None,
+        };
+        let spawned = self.elector.spawn(&surroundings)?;
+        self.strangers.elector = Some(spawned.pid);
+        self.wire = Some(wire);
+        Ok(spawned.pid)
+    }
+
+    fn kill_elector(&mut self) {
+        if let Some(elector) = self.strangers.elector {
+            story::elector_killed(elector);
+            _ = kill(elector, Signal::SIGKILL);
+        }
+    }
+
+    fn report(&self) {
+        if let Some(wire) = &self.wire {
+            let main = self.tree.as_ref().map(|tree| tree.main().as_raw());
+            wire.send(&Status {
+                report: self.guard.report(),
+                main,
+            });
+        }
+    }
+
+    fn hear_elector(&mut self) {
+        loop {
+            match self.wire.as_ref().map(Wire::receive::<Order>) {
+                Some(Received::Message(order)) => self.step(Fact::Ordered(order)),
+                Some(Received::Closed) => return self.part_with_elector(),
+                Some(Received::Nothing) | None => return,
+            }
+        }
+    }
+
+    /// R5: an elector that closed its end is killed and reaped before ours is closed and another is started.
+    fn part_with_elector(&mut self) {
+        if let Some(elector) = self.strangers.elector {
+            _ = kill(elector, Signal::SIGKILL);
+            self.note_elector(waitpid(elector, None));
+        }
+    }
+
+    fn look_at_processes(&mut self) {
+        if let Some(elector) = self.strangers.elector {
+            self.note_elector(waitpid(elector, Some(WaitPidFlag::WNOHANG)));
+        }
+        if let Some(tree) = &self.tree {
+            let survey = tree.survey(&self.strangers, self.cgroup.as_ref());
+            if let Survey::NothingLeft(_) = survey {
+                self.tree = None;
+            }
+            self.step(Fact::Surveyed(survey));
+        }
+        self.raise_alarm();
+    }
+
+    fn note_elector(&mut self, status: nix::Result<WaitStatus>) {
+        let exit = match status {
+            Ok(WaitStatus::Exited(_, 0)) => ElectorExit::Done,
+            Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => ElectorExit::Failed,
+            _ => return,
+        };
+        story::elector_ended(status);
+        self.strangers.elector = None;
+        self.wire = None;
+        self.step(Fact::ElectorExited(exit));
+    }
+
+    fn wait(&mut self) {
+        let wake = Duration::from_nanos(self.guard.next_wake().as_nanos().max(1));
+        let expiration = Expiration::OneShot(TimeSpec::from_duration(wake));
+        let flags = TimerSetTimeFlags::TFD_TIMER_ABSTIME;
+        if self.end == End::NotYet && self.timer.set(expiration, flags).is_ok() {
+            let wire = self.wire.as_ref().map_or(self.timer.as_fd(), AsFd::as_fd);
+            let mut ready = [self.signals.as_fd(), self.timer.as_fd(), wire]
+                .map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            _ = poll(&mut ready, PollTimeout::NONE);
+        }
+    }
+
+    fn hear_signals(&mut self) {
+        while let Ok(Some(signal)) = self.signals.read_signal() {
+            match Signal::try_from(signal.ssi_signo.cast_signed()) {
+                Ok(signal @ (Signal::SIGTERM | Signal::SIGINT)) => {
+                    story::shutdown_asked(signal);
+                    self.step(Fact::Woke);
+                    self.step(Fact::ShutdownAsked);
+                }
+                Ok(Signal::SIGCHLD) | Err(_) => {}
+                Ok(signal) => story::signal_ignored(signal),
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! How the guardian makes itself hard to delay: best effort, never fatal; the default kill margin does without it.
+
+use nix::sys::mman::MlockAllFlags;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+
+/// Above ordinary processes, below what a kernel or an audio server uses.
+const PRIORITY: i32 = 50;
+/// As low as systemd sets for its own daemons.
+const OOM_SCORE: &str = "-900";
+
+/// What the guardian got.
+#[derive(Clone, Debug)]
+pub struct Posture {
+    /// It runs before every ordinary process (`sched(7)`).
+    pub realtime: bool,
+    /// Its memory is never paged out (`mlockall(2)`).
+    pub locked: bool,
+    /// The kernel will kill it late when memory runs out.
+    pub oom_protected: bool,
+    /// The score that its children are given back.
+    pub oom_score: Vec<u8>,
+}
+
+impl Posture {
+    /// Takes what can be had.
+    #[must_use]
+    pub fn take() -> Posture {
+        let oom_score = std::fs::read("/proc/self/oom_score_adj").unwrap_or_else(|_| b"0".to_vec());
+        Posture {
+            realtime: run_before_others(),
+            locked: lock_memory(),
+            oom_protected: std::fs::write("/proc/self/oom_score_adj", OOM_SCORE).is_ok(),
+            oom_score,
+        }
+    }
+}
+
+/// SCHED_FIFO for this process alone: what it forks is scheduled as usual.
+fn run_before_others() -> bool {
+    let parameters = libc::sched_param {
+        sched_priority: PRIORITY,
+    };
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: the parameters live during the call.
+    unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) == 0 }
+}
+
+/// Only what is used, as it is used: `MCL_ONFAULT` (Linux 4.4).
+fn lock_memory() -> bool {
+    let flags =
+        MlockAllFlags::MCL_CURRENT.bits() | MlockAllFlags::MCL_FUTURE.bits() | libc::MCL_ONFAULT;
+    // SAFETY: the call takes flags only.
+    unsafe { libc::mlockall(flags) == 0 }
+}
+
+/// Blocks every signal that is not this process's own fault, so that they come as events. Blocked, not ignored: an
+/// ignored one would be ignored by the child too (`signal(7)`).
+///
+/// # Errors
+/// Never, for a set that is valid.
+pub fn block_signals() -> nix::Result<SigSet> {
+    let mut all = SigSet::all();
+    for fault in [
+        Signal::SIGSEGV,
+        Signal::SIGBUS,
+        Signal::SIGFPE,
+        Signal::SIGILL,
+        Signal::SIGTRAP,
+        Signal::SIGABRT,
+        Signal::SIGSYS,
+    ] {
+        all.remove(fault);
+    }
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None)?;
+    Ok(all)
+}
