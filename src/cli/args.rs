@@ -17,8 +17,7 @@ Exit codes:
   69  no server answered
 
 A file that is called like a command is given as ./run.
-Every key is in examples/app.toml, and in what `check` prints.
-Docs: https://github.com/zk-supervise/zk-supervise";
+Every key is in examples/app.toml, and in what `check` prints.";
 
 /// Runs a command on exactly one host of a group.
 ///

@@ -95,6 +95,10 @@ impl Candidacy {
             (TermSight::Missing, MasterSight::Absent) => {
                 Plan::Found(Founding::UnderRoot(timing.lease))
             }
+            // `T` was deleted while we were master: a new one, then our `M` can be withdrawn.
+            (TermSight::Missing, MasterSight::Ephemeral { owner }) if owner == own => {
+                Plan::Found(Founding::UnderRoot(timing.lease))
+            }
             (TermSight::Missing, MasterSight::Ephemeral { .. }) => {
                 Plan::Blocked(Block::ForeignMaster)
             }

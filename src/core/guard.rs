@@ -308,7 +308,7 @@ impl Guard {
             self.wake_for_charge(),
             self.wake_for_tree(),
             self.wake_for_elector(),
-            self.farewell.unwrap_or(Time::NEVER),
+            self.wake_for_farewell(),
         ]
         .into_iter()
         .min()
@@ -340,6 +340,14 @@ impl Guard {
             Elector::Running { vigil, .. } => vigil.next_wake(),
             Elector::Dying { .. } => Time::NEVER,
             Elector::Down { until } => until,
+        }
+    }
+
+    /// A dying elector is waited for, however long it takes.
+    fn wake_for_farewell(&self) -> Time {
+        match self.elector {
+            Elector::Running { .. } | Elector::Down { .. } => self.farewell.unwrap_or(Time::NEVER),
+            Elector::Dying { .. } => Time::NEVER,
         }
     }
 

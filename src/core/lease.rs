@@ -128,12 +128,14 @@ impl Wish {
         let tenth = Duration::from_millis(100);
         Timing {
             session_timeout: session,
-            connect_timeout: self.connect_timeout.unwrap_or((session / 15).max(second)),
+            connect_timeout: self
+                .connect_timeout
+                .unwrap_or(part(session, 15).max(second)),
             lease: self.lease.unwrap_or(default_lease(session)),
-            renew_interval: self.renew_interval.unwrap_or((session / 30).max(tenth)),
-            poll_interval: self.poll_interval.unwrap_or((session / 60).max(tenth)),
-            grace_period: self.grace_period.unwrap_or(session / 6),
-            kill_margin: self.kill_margin.unwrap_or((session / 15).max(second)),
+            renew_interval: self.renew_interval.unwrap_or(part(session, 30).max(tenth)),
+            poll_interval: self.poll_interval.unwrap_or(part(session, 60).max(tenth)),
+            grace_period: self.grace_period.unwrap_or(part(session, 6)),
+            kill_margin: self.kill_margin.unwrap_or(part(session, 15).max(second)),
             clock_rate_bound: self.clock_rate_bound.unwrap_or(RateBound::DEFAULT),
         }
     }
@@ -261,7 +263,12 @@ fn shrink(room: Duration, bound: RateBound) -> Duration {
 /// 5/6 of the session: what is left covers ρ, ε, a poll, and about 3 s that the leader may learn of a session's last
 /// sign of life too early (its followers report them every half tick).
 fn default_lease(session_timeout: Duration) -> Duration {
-    session_timeout * 5 / 6
+    part(session_timeout * 5, 6)
+}
+
+/// A part of a duration, in whole milliseconds: what people read should be readable.
+fn part(whole: Duration, parts: u32) -> Duration {
+    Duration::from_millis(u64::try_from((whole / parts).as_millis()).unwrap_or(u64::MAX))
 }
 
 fn longest_connect_timeout(session_timeout: Duration) -> Duration {

@@ -12,3 +12,5 @@ pub mod supervisor;
 pub mod term;
 pub mod time;
 pub mod vigil;
+#[cfg(test)]
+mod world;

@@ -137,6 +137,10 @@ impl Supervisor {
         self.record(now, event, &mut actions);
         if let Role::Term(term) = &mut self.role {
             term.note_time(now);
+            // Also one that was won after the sweep.
+            if let Guardian::Dead { .. } = self.guardian {
+                term.note_swept();
+            }
         }
         self.end_term(now, stage, &mut actions);
         self.mind_guardian(now, &mut actions);
@@ -157,16 +161,20 @@ impl Supervisor {
         };
         let guardian = match self.guardian {
             Guardian::Dead { exit_by } => exit_by,
-            Guardian::Alive(_) | Guardian::Unknown => self.vigil.next_wake().min(self.order_at),
+            Guardian::Alive(_) | Guardian::Unknown => {
+                let other = self.order_at.min(self.overrun_at());
+                self.vigil.next_wake().min(other)
+            }
         };
+        // Nothing is opened or asked any more.
+        if let Some(limit) = self.closing {
+            return guardian.min(limit);
+        }
         let link = self
             .link
             .overdue_at(self.owes_since())
             .min(self.link.open_at());
-        role.min(guardian)
-            .min(link)
-            .min(self.wake_for_request())
-            .min(self.closing.unwrap_or(Time::NEVER))
+        role.min(guardian).min(link).min(self.wake_for_request())
     }
 
     fn wake_for_request(&self) -> Time {
@@ -206,6 +214,9 @@ impl Supervisor {
     }
 
     fn note_report(&mut self, now: Time, report: Report) {
+        if let Guardian::Dead { .. } = self.guardian {
+            return;
+        }
         self.vigil.hear(now);
         self.guardian = Guardian::Alive(report);
         match (&mut self.role, report.charge) {
@@ -226,10 +237,9 @@ impl Supervisor {
         self.guardian = Guardian::Dead {
             exit_by: now + farewell(&self.settings.timing),
         };
-        match (sweep, &mut self.role) {
-            (Sweep::Unproven, _) => actions.push(Action::Exit(Exit::Bereft)),
-            (Sweep::Clean, Role::Term(term)) => term.note_swept(),
-            (Sweep::Clean, Role::Standby | Role::Campaigning(..)) => {}
+        match sweep {
+            Sweep::Unproven => actions.push(Action::Exit(Exit::Bereft)),
+            Sweep::Clean => {}
         }
     }
 
@@ -263,7 +273,7 @@ impl Supervisor {
                 }
             }
             SessionEvent::Looked(sight) => self.note_sight(now, session, &sight, actions),
-            SessionEvent::LookFailed => self.request = None,
+            SessionEvent::LookFailed => self.note_look_failed(now),
             SessionEvent::Answered(outcome) => self.note_answer(now, session, outcome, actions),
             SessionEvent::MasterChanged => self.hurry(now),
             SessionEvent::Closed => actions.push(Action::Exit(Exit::Done)),
@@ -285,6 +295,16 @@ impl Supervisor {
             }
         }
         self.timing = fitted;
+    }
+
+    /// The library may say so at once, again and again, until it notices that the connection is lost.
+    fn note_look_failed(&mut self, now: Time) {
+        let timing = self.timing_in_force();
+        self.request = None;
+        self.look_at = now + timing.poll_interval;
+        if let Role::Term(term) = &mut self.role {
+            term.pause(now, &timing);
+        }
     }
 
     /// Whatever is next is due now.
@@ -316,7 +336,7 @@ impl Supervisor {
             }
             Role::Campaigning(campaign, settle) => {
                 let (campaign, settle) = (*campaign, *settle);
-                self.settle(now, session, own, &campaign, settle, sight);
+                self.settle(session, own, &campaign, settle, sight);
             }
             Role::Standby => {
                 if freshness == Freshness::Fresh {
@@ -330,7 +350,6 @@ impl Supervisor {
     /// session, or at a later version, says otherwise.
     fn settle(
         &mut self,
-        now: Time,
         session: u32,
         own: i64,
         campaign: &Campaign,
@@ -358,7 +377,6 @@ impl Supervisor {
         let is_newer =
             matches!(sight.term, TermSight::Present { stamp, .. } if stamp > campaign.over);
         self.role = if is_newer || settle == Settle::Look(session) {
-            self.look_at = now;
             Role::Standby
         } else {
             Role::Campaigning(*campaign, Settle::Commit)
@@ -374,10 +392,7 @@ impl Supervisor {
         sight: &Sight,
         actions: &mut Actions,
     ) {
-        let Ok(timing) = self.timing else { return };
-        if !self.may_campaign() {
-            return;
-        }
+        let timing = self.timing_in_force();
         let id = TermId {
             elector: self.settings.elector,
             number: self.campaigns + 1,
@@ -392,6 +407,7 @@ impl Supervisor {
             Plan::Withdraw(version) => {
                 self.commit(now, session, Transaction::Withdraw(version), actions)
             }
+            Plan::Campaign(_) if !self.may_campaign() => {}
             Plan::Campaign(campaign) => {
                 self.campaigns += 1;
                 actions.push(Action::Tell(News::Campaigning(
@@ -422,7 +438,8 @@ impl Supervisor {
         let Guardian::Alive(report) = self.guardian else {
             return false;
         };
-        self.command == Command::Runnable
+        self.timing.is_ok()
+            && self.command == Command::Runnable
             && report.charge == Charge::None
             && report.tree == Tree::Empty
             && report.shutdown == Shutdown::No
@@ -439,7 +456,12 @@ impl Supervisor {
         };
         let timing = self.timing_in_force();
         match &mut self.role {
-            Role::Standby => self.look_at = now,
+            Role::Standby => {
+                self.look_at = match outcome {
+                    Outcome::Done { .. } => now,
+                    Outcome::Refused(_) | Outcome::Unknown => now + timing.poll_interval,
+                }
+            }
             Role::Term(term) => {
                 let generation = term.generation();
                 term.note_answer(now, sent, session, &transaction, outcome, &timing);
@@ -514,8 +536,11 @@ impl Supervisor {
     fn mind_guardian(&mut self, now: Time, actions: &mut Actions) {
         self.vigil.wake(now);
         match self.guardian {
-            Guardian::Unknown | Guardian::Alive(_) if self.vigil.is_silent(now) => {
+            Guardian::Unknown | Guardian::Alive(_)
+                if self.vigil.is_silent(now) || now >= self.overrun_at() =>
+            {
                 self.vigil.hear(now);
+                self.guardian = Guardian::Unknown;
                 actions.push(Action::Tell(News::GuardianSilent));
                 actions.push(Action::KillGuardian);
             }
@@ -523,6 +548,24 @@ impl Supervisor {
                 actions.push(Action::Exit(Exit::Bereft))
             }
             Guardian::Unknown | Guardian::Alive(_) | Guardian::Dead { .. } => {}
+        }
+    }
+
+    /// When a guardian that has not been seen killing overruns the lease: our patience may be longer than what is left
+    /// of that. It kills a kill margin before the end; half of the margin is ours, to kill it and so the child.
+    fn overrun_at(&self) -> Time {
+        let Guardian::Alive(report) = self.guardian else {
+            return Time::NEVER;
+        };
+        let (Charge::Open(grant) | Charge::Sealed(grant, _)) = report.charge else {
+            return Time::NEVER;
+        };
+        let margin = self.settings.timing.kill_margin;
+        let limit = grant.end - margin / 2;
+        match report.tree {
+            Tree::Empty => Time::NEVER,
+            Tree::Running { .. } | Tree::Stopping { .. } => limit,
+            Tree::Killing { again_at } => limit.max(again_at + margin / 4),
         }
     }
 

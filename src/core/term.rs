@@ -274,8 +274,8 @@ impl Term {
     pub fn need(&self, now: Time, session: u32) -> Need {
         match (self.stage, self.knowledge) {
             (Stage::GivingUp(_) | Stage::Over(_), _) => Need::Nothing(Time::NEVER),
+            _ if now < self.commit_at => Need::Nothing(self.commit_at),
             (_, Knowledge::Doubtful | Knowledge::Refuted(_)) => Need::Look,
-            (_, Knowledge::Certain) if now < self.commit_at => Need::Nothing(self.commit_at),
             (Stage::Returning, _) => Need::Commit(self.give_back(now)),
             (Stage::Unconfirmed { .. } | Stage::Leased { .. }, _) if self.seat != Some(session) => {
                 Need::Commit(Transaction::Resume(
@@ -315,6 +315,11 @@ impl Term {
     /// The next transaction is due at once: `M` changed, say, and a renewal tells what that means.
     pub fn hurry(&mut self, now: Time) {
         self.commit_at = now;
+    }
+
+    /// A look got no answer: the next one is not due at once.
+    pub fn pause(&mut self, now: Time, timing: &Timing) {
+        self.commit_at = now + timing.renew_interval;
     }
 
     /// The ensemble ended `session`, and with it `M`, if that was the one that made it.

@@ -1,0 +1,170 @@
+//! The promises, checked at every instant.
+
+use super::super::election::{Record, TermId, Token};
+use super::super::lease::LONGEST_LEASE;
+use super::random::nanos;
+use super::{Climate, Host, Pace, World};
+use std::collections::VecDeque;
+
+/// A healthy process never steps more often in a millisecond.
+const MOST_STEPS: u32 = 30;
+/// Nor does an elector ask the ensemble for more in a second: a loop without a pause asks for hundreds.
+const MOST_REQUESTS: u32 = 80;
+const LONGEST_TRACE: usize = 90;
+
+pub(super) struct Checks {
+    trace: Option<VecDeque<String>>,
+    broken: Option<String>,
+    last: Option<(TermId, Token)>,
+    /// Calm worlds: the child was started.
+    pub(super) has_started: bool,
+}
+
+impl Checks {
+    pub(super) fn new(is_traced: bool) -> Checks {
+        Checks {
+            trace: is_traced.then(VecDeque::new),
+            broken: None,
+            last: None,
+            has_started: false,
+        }
+    }
+
+    pub(super) fn note(&mut self, now: u64, text: impl FnOnce() -> String) {
+        let Some(trace) = &mut self.trace else { return };
+        if trace.len() == LONGEST_TRACE {
+            trace.pop_front();
+        }
+        let text = text();
+        trace.push_back(format!(
+            "{:>4}.{:06} {text}",
+            now / 1_000_000_000,
+            now / 1000 % 1_000_000
+        ));
+    }
+
+    pub(super) fn trace(&self) -> String {
+        let lines = self.trace.iter().flatten().map(String::as_str);
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Only the first one counts.
+    pub(super) fn break_promise(&mut self, promise: impl Into<String>) {
+        if self.broken.is_none() {
+            self.broken = Some(promise.into());
+        }
+    }
+
+    pub(super) fn verdict(&mut self) -> Result<(), String> {
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// The fencing token only grows, and each term has one.
+    pub(super) fn judge_token(&mut self, term: TermId, token: Token) {
+        if let Some((last_term, last)) = self.last {
+            let is_right = if last_term == term {
+                token == last
+            } else {
+                token > last
+            };
+            if !is_right {
+                self.break_promise(format!("token {token} after {last}"));
+            }
+        }
+        self.last = Some((term, token));
+    }
+
+    /// P3: one tree runs, and only one.
+    pub(super) fn judge_liveness(&self, hosts: &[Host]) -> Result<(), String> {
+        match hosts.iter().filter(|host| host.tree.is_some()).count() {
+            1 => Ok(()),
+            count => Err(format!("P3: {count} trees run in the end")),
+        }
+    }
+}
+
+impl Pace {
+    pub(super) fn step(&mut self, now: u64) -> Result<(), String> {
+        let milli = now / 1_000_000;
+        self.steps = if self.milli == milli {
+            self.steps + 1
+        } else {
+            1
+        };
+        self.milli = milli;
+        if self.steps > MOST_STEPS {
+            return Err("a process spins".into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn request(&mut self, now: u64) -> Result<(), String> {
+        let second = now / 1_000_000_000;
+        self.requests = if self.second == second {
+            self.requests + 1
+        } else {
+            1
+        };
+        self.second = second;
+        if self.requests > MOST_REQUESTS {
+            return Err("an elector floods the ensemble".into());
+        }
+        Ok(())
+    }
+}
+
+impl World {
+    /// P1, and what the child is started under.
+    pub(super) fn judge_spawn(&mut self, host: usize, term: TermId, token: Token) {
+        let others: Vec<usize> = (0..self.hosts.len())
+            .filter(|&other| self.hosts[other].tree.is_some())
+            .collect();
+        if self.climate == Climate::Lawless {
+            return;
+        }
+        if !others.is_empty() {
+            self.checks
+                .break_promise(format!("P1: started on {host}, alive on {others:?}"));
+        }
+        self.checks.judge_token(term, token);
+        if self.climate == Climate::Calm {
+            if self.checks.has_started {
+                self.checks.break_promise("P2: started again");
+            }
+            self.checks.has_started = true;
+        }
+    }
+
+    /// P2
+    pub(super) fn judge_touch(&mut self) {
+        if self.climate == Climate::Calm {
+            self.checks.break_promise("P2: the child was touched");
+        }
+    }
+
+    /// I0, in both halves.
+    pub(super) fn judge_moment(&mut self) {
+        if self.climate == Climate::Lawless {
+            return;
+        }
+        let Some(term) = self.ensemble.latest().term else {
+            return;
+        };
+        for tree in self.hosts.iter().filter_map(|host| host.tree.as_ref()) {
+            match term.record {
+                Record::Virgin | Record::Released => {
+                    self.checks
+                        .break_promise("I0: released, and a tree is alive");
+                }
+                Record::Held(held) if held.id == Some(tree.term) => {}
+                Record::Held(held) => {
+                    let lease = nanos(held.lease.min(LONGEST_LEASE));
+                    if self.now > term.taken + lease / 99 * 100 {
+                        self.checks
+                            .break_promise("I0: an older tree outlives the lease");
+                    }
+                }
+            }
+        }
+    }
+}
