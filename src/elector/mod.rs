@@ -212,7 +212,7 @@ impl Elector {
     fn hear_guardian(&mut self, received: Received<Status>) {
         match received {
             Received::Message(status) => {
-                self.main = status.main.or(self.main);
+                self.main = status.main;
                 self.step(Event::Reported(status.report));
             }
             Received::Closed => self.survive_guardian(),

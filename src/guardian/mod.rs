@@ -15,7 +15,7 @@ use crate::core::guard::{ChildExit, StopReason};
 use crate::core::time::Time;
 use crate::process::cgroup::{self, Cgroup};
 use crate::process::spawn::{Kind, Program, Surroundings};
-use crate::process::tree::{Strangers, Tree};
+use crate::process::tree::{Strangers, Tree, reap_others};
 use crate::process::wire::{Received, Status, Wire};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
@@ -59,6 +59,8 @@ pub struct Guardian {
     tree: Option<Tree>,
     strangers: Strangers,
     wire: Option<Wire>,
+    /// Of an elector that closed its end, until it is reaped.
+    parting: Option<Wire>,
     alarm_at: Time,
     end: End,
 }
@@ -222,11 +224,12 @@ impl Guardian {
         }
     }
 
-    /// R5: an elector that closed its end is killed and reaped before ours is closed and another is started.
+    /// R5: an elector that closed its end is killed and reaped before ours is closed and another is started. Nobody
+    /// waits for that: in uninterruptible sleep it may take long.
     fn part_with_elector(&mut self) {
+        self.parting = self.wire.take();
         if let Some(elector) = self.strangers.elector {
             _ = kill(elector, Signal::SIGKILL);
-            self.note_elector(waitpid(elector, None));
         }
     }
 
@@ -234,12 +237,16 @@ impl Guardian {
         if let Some(elector) = self.strangers.elector {
             self.note_elector(waitpid(elector, Some(WaitPidFlag::WNOHANG)));
         }
-        if let Some(tree) = &self.tree {
-            let survey = tree.survey(&self.strangers, self.cgroup.as_ref());
-            if let Survey::NothingLeft(_) = survey {
-                self.tree = None;
+        match &self.tree {
+            Some(tree) => {
+                let survey = tree.survey(&self.strangers, self.cgroup.as_ref());
+                if let Survey::NothingLeft(_) = survey {
+                    self.tree = None;
+                }
+                self.step(Fact::Surveyed(survey));
             }
-            self.step(Fact::Surveyed(survey));
+            // As the first process of a container, we are given orphans that were never ours.
+            None => _ = reap_others(None, &self.strangers),
         }
         self.raise_alarm();
     }
@@ -253,6 +260,7 @@ impl Guardian {
         story::elector_ended(status);
         self.strangers.elector = None;
         self.wire = None;
+        self.parting = None;
         self.step(Fact::ElectorExited(exit));
     }
 

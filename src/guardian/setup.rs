@@ -123,6 +123,7 @@ impl Setup {
                 inherited,
             },
             wire: None,
+            parting: None,
             alarm_at: Time::default(),
             end: End::NotYet,
         })

@@ -1,6 +1,7 @@
 //! How the guardian makes itself hard to delay: best effort, never fatal; the default kill margin does without it.
 
 use nix::sys::mman::MlockAllFlags;
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 
 /// Above ordinary processes, below what a kernel or an audio server uses.
@@ -45,12 +46,24 @@ fn run_before_others() -> bool {
     unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) == 0 }
 }
 
-/// Only what is used, as it is used: `MCL_ONFAULT` (Linux 4.4).
+/// Only what is used, as it is used: `MCL_ONFAULT` (Linux 4.4). Under a limit it is left alone: once that is reached, a
+/// locked process dies of the next page its stack needs (`mlock(2)`).
 fn lock_memory() -> bool {
     let flags =
         MlockAllFlags::MCL_CURRENT.bits() | MlockAllFlags::MCL_FUTURE.bits() | libc::MCL_ONFAULT;
     // SAFETY: the call takes flags only.
-    unsafe { libc::mlockall(flags) == 0 }
+    has_no_lock_limit() && unsafe { libc::mlockall(flags) == 0 }
+}
+
+fn has_no_lock_limit() -> bool {
+    const CAP_IPC_LOCK: u64 = 1 << 14;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
+    let is_unlimited =
+        getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
+    is_unlimited || effective.is_some_and(|set| set & CAP_IPC_LOCK != 0)
 }
 
 /// Blocks every signal that is not this process's own fault, so that they come as events. Blocked, not ignored: an

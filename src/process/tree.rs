@@ -60,10 +60,10 @@ impl Tree {
     #[must_use]
     pub fn survey(&self, strangers: &Strangers, cgroup: Option<&Cgroup>) -> Survey {
         let Some(exit) = self.main_exit() else {
-            self.reap_orphans(strangers);
+            reap_others(Some(self.main.pid), strangers);
             return Survey::MainAlive;
         };
-        let has_orphans = self.reap_orphans(strangers) > 0;
+        let has_orphans = reap_others(Some(self.main.pid), strangers) > 0;
         if has_orphans || cgroup.is_some_and(|cgroup| !cgroup.is_empty()) {
             return Survey::OthersAlive(exit);
         }
@@ -84,22 +84,6 @@ impl Tree {
                 .failure()
                 .map_or(exit, |errno| ChildExit::NotStarted(errno as i32)),
         )
-    }
-
-    /// Reaps adopted processes that have ended; returns how many have not.
-    fn reap_orphans(&self, strangers: &Strangers) -> usize {
-        let mut alive = 0;
-        for_each_child(getpid(), |pid| {
-            let is_orphan = pid != self.main.pid.as_raw() && !strangers.include(pid);
-            let has_ended = || {
-                !matches!(
-                    waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)),
-                    Ok(WaitStatus::StillAlive)
-                )
-            };
-            alive += usize::from(is_orphan && !has_ended());
-        });
-        alive
     }
 
     /// Sends the stop signal once to each process: to the process group, and to descendants that left it.
@@ -130,6 +114,19 @@ impl Tree {
             is_ours
         });
     }
+}
+
+/// Reaps adopted processes that have ended; returns how many have not.
+pub fn reap_others(main: Option<Pid>, strangers: &Strangers) -> usize {
+    let mut alive = 0;
+    for_each_child(getpid(), |pid| {
+        if main == Some(Pid::from_raw(pid)) || strangers.include(pid) {
+            return;
+        }
+        let status = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
+        alive += usize::from(status == Ok(WaitStatus::StillAlive));
+    });
+    alive
 }
 
 /// The children this process has now.
