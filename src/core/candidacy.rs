@@ -168,3 +168,6 @@ fn lease_of(record: Record) -> Option<Duration> {
         Record::Held(held) => Some(held.lease.min(LONGEST_LEASE)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -615,3 +615,6 @@ fn elector_backoff(failures: u32) -> Duration {
             .min(LONGEST_ELECTOR_BACKOFF),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -722,3 +722,6 @@ impl Supervisor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -375,7 +375,11 @@ impl Term {
             (Stage::GivingUp(Loss::Deposed), Tree::Empty) => {
                 self.stage = Stage::Over(Ending::LeftHeld)
             }
-            (Stage::GivingUp(_), Tree::Empty) => self.stage = Stage::Returning,
+            // A standby may be waiting for it: it does not wait for its turn in the renewals.
+            (Stage::GivingUp(_), Tree::Empty) => {
+                self.stage = Stage::Returning;
+                self.commit_at = Time::default();
+            }
             (
                 _,
                 Tree::Empty | Tree::Running { .. } | Tree::Stopping { .. } | Tree::Killing { .. },
@@ -578,3 +582,6 @@ fn loss_of(reason: StopReason) -> Loss {
         StopReason::GivenUp | StopReason::MainExited => Loss::LeaseLapsed,
     }
 }
+
+#[cfg(test)]
+mod tests;

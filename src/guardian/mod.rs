@@ -59,7 +59,7 @@ pub struct Guardian {
     tree: Option<Tree>,
     strangers: Strangers,
     wire: Option<Wire>,
-    /// Of an elector that closed its end, until it is reaped.
+    /// Of an elector that closed its end, until it is reaped: R5. It ends by itself, or is killed for its silence.
     parting: Option<Wire>,
     alarm_at: Time,
     end: End,
@@ -218,18 +218,9 @@ impl Guardian {
         loop {
             match self.wire.as_ref().map(Wire::receive::<Order>) {
                 Some(Received::Message(order)) => self.step(Fact::Ordered(order)),
-                Some(Received::Closed) => return self.part_with_elector(),
+                Some(Received::Closed) => self.parting = self.wire.take(),
                 Some(Received::Nothing) | None => return,
             }
-        }
-    }
-
-    /// R5: an elector that closed its end is killed and reaped before ours is closed and another is started. Nobody
-    /// waits for that: in uninterruptible sleep it may take long.
-    fn part_with_elector(&mut self) {
-        self.parting = self.wire.take();
-        if let Some(elector) = self.strangers.elector {
-            _ = kill(elector, Signal::SIGKILL);
         }
     }
 

@@ -190,11 +190,21 @@ fn die_with(parent: Pid) -> nix::Result<()> {
     }
 }
 
-/// Default dispositions and an empty mask: both are inherited through exec (`signal(7)`).
+/// Default dispositions and an empty mask: both are inherited through exec (`signal(7)`). By the system call, for the C
+/// library refuses its own two signals, which a `posix_spawn(3)` of our parent's may have left ignored.
 fn reset_signals() {
+    let default = [0_u64; 4];
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: setting a default disposition touches no memory of ours; SIGKILL, SIGSTOP and libc's own refuse it.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the kernel reads a handler, flags, a restorer and a mask, all zero; it refuses SIGKILL and SIGSTOP.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                ptr::null_mut::<u64>(),
+                size_of::<u64>(),
+            )
+        };
     }
     let mut none = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: `sigemptyset` initialises the set that `sigprocmask` then reads.

@@ -73,6 +73,9 @@ fn a_master_that_is_told_to_stop_hands_over() {
     // Released, so nothing is waited out: far less than the lease of 3.3 s.
     let gap = record.last_gap().expect("two ran");
     assert!(gap < secs(1), "nobody ran for {gap:?}");
+    assert_eq!(master.logged("released the term"), 1);
+    assert_eq!(master.logged("elector ended"), 0, "it ended by itself, all done");
+    assert_eq!(master.logged("elector started"), 1, "and was not replaced");
 }
 
 #[test]

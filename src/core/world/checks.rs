@@ -1,10 +1,11 @@
 //! The promises, checked at every instant.
 
-use super::super::election::{Record, TermId, Token};
-use super::super::lease::LONGEST_LEASE;
-use super::random::nanos;
+use super::super::election::{Record, TermId, Token, Transaction};
+use super::super::guard::{Charge, Tree};
+use super::super::lease::lease_end;
+use super::super::time::Time;
 use super::{Climate, Host, Pace, World};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 /// A healthy process never steps more often in a millisecond.
 const MOST_STEPS: u32 = 30;
@@ -16,8 +17,16 @@ pub(super) struct Checks {
     trace: Option<VecDeque<String>>,
     broken: Option<String>,
     last: Option<(TermId, Token)>,
+    terms: HashMap<TermId, Known>,
     /// Calm worlds: the child was started.
     pub(super) has_started: bool,
+}
+
+/// What the ensemble's writes say of a term.
+struct Known {
+    /// When the last one that was committed was sent, by its host's clock.
+    sent: Time,
+    others_dead_by: u64,
 }
 
 impl Checks {
@@ -26,6 +35,7 @@ impl Checks {
             trace: is_traced.then(VecDeque::new),
             broken: None,
             last: None,
+            terms: HashMap::new(),
             has_started: false,
         }
     }
@@ -135,6 +145,67 @@ impl World {
         }
     }
 
+    /// R1 and R3, as exactly as the model knows them.
+    pub(super) fn judge_lease(&mut self, host: usize) {
+        let Some(guardian) = &self.hosts[host].guardian else {
+            return;
+        };
+        let report = guardian.guard.report();
+        let Charge::Open(grant) = report.charge else {
+            return;
+        };
+        match self.checks.terms.get(&grant.id) {
+            Some(known) if grant.end > lease_end(known.sent, grant.lease) => {
+                self.checks
+                    .break_promise("R1: a lease that no write has given");
+            }
+            Some(_) if self.climate == Climate::Lawless => {}
+            Some(known) if report.tree != Tree::Empty && self.now < known.others_dead_by => {
+                self.checks
+                    .break_promise("R3: started before the wait-out was over");
+            }
+            Some(_) => {}
+            None => self
+                .checks
+                .break_promise("a lease of a term that never was"),
+        }
+    }
+
+    /// Remembers what a committed transaction, sent at `sent` by its host's clock, says of its term.
+    pub(super) fn note_commit(&mut self, sent: Time, what: &Transaction) {
+        let Some(term) = self.ensemble.latest().term else {
+            return;
+        };
+        match what {
+            Transaction::Campaign(_, held, _)
+            | Transaction::Renew(held, _)
+            | Transaction::Resume(_, held, _) => {
+                let known = Known {
+                    sent,
+                    others_dead_by: term.others_dead_by,
+                };
+                let id = held.id.unwrap();
+                let entry = self.checks.terms.entry(id).or_insert(known);
+                entry.sent = entry.sent.max(sent);
+            }
+            Transaction::Found(_) | Transaction::Release(..) | Transaction::Withdraw(_) => {}
+        }
+    }
+
+    /// R7
+    pub(super) fn judge_commit(&mut self, what: &Transaction) {
+        let Some(term) = self.ensemble.latest().term else {
+            return;
+        };
+        if let Transaction::Release(_, version) = what
+            && *version == term.stamp.version
+            && self.now < term.others_dead_by
+            && self.climate != Climate::Lawless
+        {
+            self.checks.break_promise("R7: released too early");
+        }
+    }
+
     /// P2
     pub(super) fn judge_touch(&mut self) {
         if self.climate == Climate::Calm {
@@ -157,9 +228,8 @@ impl World {
                         .break_promise("I0: released, and a tree is alive");
                 }
                 Record::Held(held) if held.id == Some(tree.term) => {}
-                Record::Held(held) => {
-                    let lease = nanos(held.lease.min(LONGEST_LEASE));
-                    if self.now > term.taken + lease / 99 * 100 {
+                Record::Held(_) => {
+                    if self.now > term.others_dead_by {
                         self.checks
                             .break_promise("I0: an older tree outlives the lease");
                     }

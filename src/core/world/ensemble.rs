@@ -4,7 +4,7 @@ use super::super::election::{
     Founding, Held, MasterSight, MasterZnode, Outcome, Record, Refusal, Sight, Stamp, TermId,
     TermSight, Transaction,
 };
-use super::random::Random;
+use super::random::{Random, nanos};
 use std::collections::BTreeMap;
 
 /// The znodes after one write.
@@ -21,8 +21,10 @@ pub(super) struct TermZnode {
     pub(super) stamp: Stamp,
     pub(super) modified: i64,
     pub(super) record: Record,
-    /// True time of the write that began its term.
-    pub(super) taken: u64,
+    /// True time of its last write.
+    written: u64,
+    /// True time by which I0 says that every tree but the holder's own is dead.
+    pub(super) others_dead_by: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -200,7 +202,8 @@ impl Ensemble {
                 stamp,
                 modified: zxid,
                 record,
-                taken: now,
+                written: now,
+                others_dead_by: dead_by(now, record),
             }),
             ..state
         })
@@ -269,10 +272,11 @@ fn set_term(
         },
         modified: zxid,
         record,
-        taken: if id_of(record) == id_of(term.record) {
-            term.taken
-        } else {
-            now
+        written: now,
+        others_dead_by: match record {
+            Record::Virgin | Record::Released => 0,
+            Record::Held(_) if id_of(record) == id_of(term.record) => term.others_dead_by,
+            Record::Held(_) => term.others_dead_by.max(dead_by(term.written, term.record)),
         },
     })
 }
@@ -281,5 +285,13 @@ fn id_of(record: Record) -> Option<TermId> {
     match record {
         Record::Virgin | Record::Released => None,
         Record::Held(held) => held.id,
+    }
+}
+
+/// When a tree is dead by its lease at the latest, on the slowest clock.
+pub(super) fn dead_by(written: u64, record: Record) -> u64 {
+    match record {
+        Record::Virgin | Record::Released => 0,
+        Record::Held(held) => written + nanos(held.lease) / 99 * 100,
     }
 }

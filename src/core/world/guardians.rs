@@ -105,6 +105,7 @@ impl World {
         for action in actions {
             self.carry_out(host, action);
         }
+        self.judge_lease(host);
         self.set_guardian_alarm(host, pid);
     }
 

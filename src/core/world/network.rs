@@ -2,6 +2,7 @@
 
 use super::super::election::{Outcome, Transaction};
 use super::super::facts::{Action, Event, SessionEvent};
+use super::super::time::Time;
 use super::random::{millis, nanos};
 use super::{Climate, Elector, NEVER, Pid, ToElector, What, World};
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub(super) struct Request {
     session: u32,
     id: i64,
     serial: u64,
+    /// When it was sent, by the host's clock.
+    sent: Time,
     what: Asked,
 }
 
@@ -100,6 +103,7 @@ impl World {
     fn send(&mut self, host: usize, pid: Pid, session: u32, what: Asked) {
         self.queued += 1;
         let (serial, now) = (self.queued, self.now);
+        let sent = self.hosts[host].clock.local(now);
         let arrival = self.arrival(host);
         let is_commit = matches!(what, Asked::Commit(_));
         let fails_at_once = self.is_broken(host) && self.random.percent(20);
@@ -130,6 +134,7 @@ impl World {
                     session,
                     id,
                     serial,
+                    sent,
                     what,
                 };
                 self.at(time, What::Arrives(request));
@@ -172,7 +177,14 @@ impl World {
                 let random = &mut self.random;
                 SessionEvent::Looked(self.ensemble.look(now, id, lag, random))
             }
-            Asked::Commit(what) => SessionEvent::Answered(self.ensemble.apply(now, id, &what)),
+            Asked::Commit(what) => {
+                self.judge_commit(&what);
+                let outcome = self.ensemble.apply(now, id, &what);
+                if let Outcome::Done { .. } = outcome {
+                    self.note_commit(request.sent, &what);
+                }
+                SessionEvent::Answered(outcome)
+            }
         };
         self.note(|| format!("ensemble: {:x} {:?} -> {answer:?}", id, request.what));
         if self.ensemble.latest().master != had_master {

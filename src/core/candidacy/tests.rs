@@ -1,0 +1,192 @@
+//! R2, R3, R8 and R10, as far as a standby decides them.
+
+use super::super::lease::Wish;
+use super::*;
+
+const OWN: i64 = 100;
+const ID: TermId = TermId {
+    elector: 7,
+    number: 1,
+};
+const ABSENT: MasterSight = MasterSight::Absent;
+const OWNED: MasterSight = MasterSight::Ephemeral { owner: OWN };
+const OTHERS: MasterSight = MasterSight::Ephemeral { owner: 200 };
+
+fn at(millis: u64) -> Time {
+    Time::from_nanos(millis * 1_000_000)
+}
+
+fn timing() -> Timing {
+    Wish::default().timing()
+}
+
+fn held(seconds: u64) -> Record {
+    Record::Held(Held {
+        id: None,
+        generation: 0,
+        lease: Duration::from_secs(seconds),
+        token: None,
+    })
+}
+
+fn stamp(version: i32) -> Stamp {
+    Stamp {
+        created: 3,
+        version,
+    }
+}
+
+fn sight(master: MasterSight, version: i32, record: Record) -> Sight {
+    let term = TermSight::Present {
+        stamp: stamp(version),
+        modified: 50,
+        record,
+    };
+    Sight { master, term }
+}
+
+fn plan(candidacy: &Candidacy, now: Time, sight: &Sight) -> Plan {
+    candidacy.plan(now, sight, &timing(), OWN, ID)
+}
+
+fn not_before(plan: Plan) -> Option<Time> {
+    match plan {
+        Plan::Campaign(campaign) => Some(campaign.not_before),
+        Plan::Wait | Plan::Found(_) | Plan::Withdraw(_) | Plan::Blocked(_) => None,
+    }
+}
+
+/// The wait-out of 25 s at 1 %, and ε.
+fn wait_out() -> Duration {
+    timing().wait_out(Duration::from_secs(25))
+}
+
+#[test]
+fn every_sight_has_its_plan() {
+    let own_lease = Founding::UnderRoot(timing().lease);
+    let persistent = MasterSight::Persistent;
+    let blocked = Plan::Blocked;
+    let (root, none, bad) = (
+        TermSight::RootMissing,
+        TermSight::Missing,
+        TermSight::Unreadable,
+    );
+    let table = [
+        (root, ABSENT, Plan::Found(Founding::WithRoot)),
+        (root, persistent, blocked(Block::PersistentMaster)),
+        (none, ABSENT, Plan::Found(own_lease)),
+        (none, OWNED, Plan::Found(own_lease)),
+        (none, OTHERS, blocked(Block::ForeignMaster)),
+        (none, persistent, blocked(Block::PersistentMaster)),
+        (bad, ABSENT, blocked(Block::UnreadableRecord)),
+        (bad, OWNED, blocked(Block::UnreadableRecord)),
+        (bad, OTHERS, blocked(Block::UnreadableRecord)),
+        (bad, persistent, blocked(Block::UnreadableRecord)),
+    ];
+    for (term, master, expected) in table {
+        let sight = Sight { master, term };
+        let actual = plan(&Candidacy::default(), at(0), &sight);
+        assert_eq!(actual, expected, "{sight:?}");
+    }
+    for record in [Record::Virgin, Record::Released, held(25)] {
+        let look = |master| plan(&Candidacy::default(), at(0), &sight(master, 4, record));
+        assert_eq!(look(persistent), blocked(Block::PersistentMaster));
+        assert_eq!(look(OWNED), Plan::Withdraw(4), "R8: no term claims it");
+        assert_eq!(look(OTHERS), Plan::Wait, "R10: not seen for long enough");
+        assert!(matches!(look(ABSENT), Plan::Campaign(_)));
+    }
+}
+
+/// R3: over `released` and `virgin` at once, over `held` after the wait-out.
+#[test]
+fn the_child_waits_out_whoever_held_the_record() {
+    let look = |record| plan(&Candidacy::default(), at(7), &sight(ABSENT, 4, record));
+    assert_eq!(not_before(look(Record::Released)), Some(at(7)));
+    assert_eq!(not_before(look(Record::Virgin)), Some(at(7)));
+    assert_eq!(not_before(look(held(25))), Some(at(7) + wait_out()));
+}
+
+/// R3: `u` is when this very state was first seen: kept while it is seen again, new with each write.
+#[test]
+fn the_wait_out_counts_from_the_first_look_at_this_very_state() {
+    let mut candidacy = Candidacy::default();
+    let four = sight(OTHERS, 4, held(25));
+    for (millis, version) in [(1000, 4), (2000, 4), (3000, 5), (4000, 5)] {
+        let seen = sight(OTHERS, version, held(25));
+        assert_eq!(candidacy.note(at(millis), &seen), Freshness::Fresh);
+    }
+    let gone = sight(ABSENT, 5, held(25));
+    let expected = at(3000) + wait_out();
+    assert_eq!(
+        not_before(plan(&candidacy, at(5000), &gone)),
+        Some(expected)
+    );
+    assert_eq!(candidacy.note(at(6000), &four), Freshness::Stale, "R8");
+    assert_eq!(
+        not_before(plan(&candidacy, at(7000), &gone)),
+        Some(expected)
+    );
+    let unseen = sight(ABSENT, 6, held(25));
+    let from_now = at(7000) + wait_out();
+    assert_eq!(
+        not_before(plan(&candidacy, at(7000), &unseen)),
+        Some(from_now)
+    );
+}
+
+/// R3: another `T` is newer, whatever its version, and an older one proves nothing.
+#[test]
+fn a_record_is_known_by_its_creation_too() {
+    let mut candidacy = Candidacy::default();
+    let look = |created, version| Sight {
+        master: ABSENT,
+        term: TermSight::Present {
+            stamp: Stamp { created, version },
+            modified: 50,
+            record: held(25),
+        },
+    };
+    assert_eq!(candidacy.note(at(0), &look(3, 9)), Freshness::Fresh);
+    assert_eq!(candidacy.note(at(1), &look(8, 0)), Freshness::Fresh);
+    assert_eq!(candidacy.note(at(2), &look(3, 10)), Freshness::Stale);
+}
+
+/// R10
+#[test]
+fn a_holder_is_deposed_after_the_full_wait_out_and_not_before() {
+    for (record, wait) in [
+        (held(25), wait_out()),
+        (held(10), timing().wait_out(Duration::from_secs(10))),
+        (Record::Released, wait_out()),
+        (Record::Virgin, wait_out()),
+    ] {
+        let mut candidacy = Candidacy::default();
+        let seen = sight(OTHERS, 4, record);
+        candidacy.note(at(1000), &seen);
+        let due = at(1000) + wait;
+        let early = due - Duration::from_nanos(1);
+        assert_eq!(plan(&candidacy, early, &seen), Plan::Wait);
+        let Plan::Campaign(campaign) = plan(&candidacy, due, &seen) else {
+            panic!("{record:?}")
+        };
+        assert_eq!(campaign.master, MasterZnode::Present);
+        assert_eq!(campaign.not_before, due, "it was waited out already");
+    }
+}
+
+/// R2: the longer lease, cut to the longest there may be; R4: over the version that was seen.
+#[test]
+fn a_campaign_writes_the_longer_lease_over_the_version_it_saw() {
+    for (theirs, written) in [(10, 25), (25, 25), (40, 40), (1_000_000, 3600)] {
+        let seen = sight(ABSENT, 4, held(theirs));
+        let Plan::Campaign(campaign) = plan(&Candidacy::default(), at(0), &seen) else {
+            panic!("{theirs}")
+        };
+        assert_eq!(campaign.held.lease, Duration::from_secs(written));
+        assert_eq!(campaign.held.id, Some(ID));
+        assert_eq!((campaign.held.generation, campaign.held.token), (0, None));
+        assert_eq!(campaign.over, stamp(4));
+        let wait = timing().wait_out(Duration::from_secs(theirs.min(3600)));
+        assert_eq!(campaign.not_before, at(0) + wait);
+    }
+}
