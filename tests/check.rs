@@ -364,3 +364,30 @@ fn the_full_example_has_every_key() {
         );
     }
 }
+
+#[test]
+fn a_full_disk_is_said_and_a_reader_who_left_is_not() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/minimal.toml");
+    let text = std::fs::read_to_string(&file)
+        .unwrap()
+        .replace("/opt/billing/bin/billingd", "/bin/true");
+    let file = std::env::temp_dir().join(format!("zk-supervise-full-{}.toml", std::process::id()));
+    std::fs::write(&file, text).unwrap();
+    let line = format!(
+        "{} check {}",
+        env!("CARGO_BIN_EXE_zk-supervise"),
+        file.display()
+    );
+    let sh = |line: &str| {
+        Command::new("/bin/bash")
+            .args(["-o", "pipefail", "-c", line])
+            .output()
+            .unwrap()
+    };
+    let full = sh(&format!("{line} > /dev/full"));
+    let left = sh(&format!("{line} | true"));
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(full.status.code(), Some(70));
+    assert!(String::from_utf8_lossy(&full.stderr).contains("could not be written"));
+    assert_eq!((left.status.code(), left.stderr.len()), (Some(0), 0));
+}

@@ -10,10 +10,10 @@ use crate::config;
 /// Prints everything in force as a file that loads again, or all that is wrong.
 pub(super) fn check(file: &Path) -> ExitCode {
     match config::check(file) {
-        Ok(config) => {
-            print(&config::render(&config));
-            ExitCode::SUCCESS
-        }
+        Ok(config) => match print(&config::render(&config)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(code) => code,
+        },
         Err(errors) => {
             complain(errors);
             exit::CONFIG.into()

@@ -1,13 +1,25 @@
-//! Printing that survives a reader who went away (`| head`): what cannot be printed any more is dropped.
+//! Printing that survives a reader who went away (`| head`): what cannot be printed any more is dropped. A full disk
+//! is said.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use super::exit;
 
 /// Prints `text` on stdout as it is.
-pub(super) fn print(text: &str) {
+///
+/// # Errors
+/// It could not be written: that is said, and this is to be exited with.
+pub(super) fn print(text: &str) -> Result<(), ExitCode> {
     let mut out = io::stdout().lock();
-    // Nobody is left to tell if the reader is gone.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            complain(format_args!("the output could not be written: {error}"));
+            Err(exit::SOFTWARE.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Prints `message` and a line end on stderr, in one write where that is possible.
