@@ -210,7 +210,7 @@ fn unsafe_stays_where_processes_are() {
 fn no_file_grows_beyond_one_sitting() {
     for (_, path, text) in sources() {
         assert!(
-            text.lines().count() <= 700,
+            text.lines().count() <= 450,
             "{} has {} lines",
             path.display(),
             text.lines().count()

@@ -27,7 +27,7 @@ pub enum Event {
 pub enum Sweep {
     /// Nothing of the tree is left.
     Clean,
-    /// Something may be left: no release (design, section 3).
+    /// Something may be left: no release.
     Unproven,
 }
 

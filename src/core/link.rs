@@ -202,3 +202,129 @@ impl Link {
         pause / 2 * u32::try_from(z >> 54).unwrap_or(0) / 1024
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::from_nanos(millis * 1_000_000)
+    }
+
+    /// Connect timeout 2 s, three servers.
+    fn link() -> Link {
+        Link::new(at(0), 7, Duration::from_secs(2), 3)
+    }
+
+    fn opening() -> Link {
+        let mut link = link();
+        assert_eq!(link.open(at(0)), Some(1));
+        link
+    }
+
+    fn up() -> Link {
+        let mut link = opening();
+        link.note_opened(100);
+        link
+    }
+
+    fn interrupted() -> Link {
+        let mut link = up();
+        link.note_interrupted(at(1000));
+        link
+    }
+
+    #[test]
+    fn every_state_meets_every_fact() {
+        let down = State::Down { until: at(5000) };
+        let opening_since = opening().state();
+        let (up_now, lost) = (up().state(), interrupted().state());
+        type Fact = fn(&mut Link);
+        let opened: Fact = |link| link.note_opened(100);
+        let cut: Fact = |link| link.note_interrupted(at(1000));
+        let restored: Fact = Link::note_restored;
+        let given_up: Fact = |link| link.give_up(at(5000));
+        let replaced: Fact = |link| link.replace(at(5000));
+        let table = [
+            (link(), opened, link().state()),
+            (link(), cut, link().state()),
+            (link(), restored, link().state()),
+            (link(), given_up, down),
+            (opening(), opened, up_now),
+            (opening(), cut, opening_since),
+            (opening(), restored, opening_since),
+            (opening(), given_up, down),
+            (up(), opened, up_now),
+            (up(), cut, lost),
+            (up(), restored, up_now),
+            (up(), given_up, down),
+            (up(), replaced, down),
+            (interrupted(), opened, lost),
+            (interrupted(), cut, lost),
+            (interrupted(), restored, up_now),
+            (interrupted(), given_up, down),
+            (interrupted(), replaced, down),
+        ];
+        for (row, (mut link, fact, expected)) in table.into_iter().enumerate() {
+            fact(&mut link);
+            assert_eq!(link.state(), expected, "row {row}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_overdue_by_what_it_owes() {
+        let owed = Some(at(3000));
+        assert_eq!(link().overdue_at(owed), Time::NEVER);
+        assert_eq!(
+            opening().overdue_at(None),
+            at(8000),
+            "a try at each server, and one"
+        );
+        assert_eq!(up().overdue_at(None), Time::NEVER);
+        assert_eq!(up().overdue_at(owed), at(7000));
+        assert_eq!(interrupted().overdue_at(owed), at(3000));
+        assert!(!up().is_overdue(at(6999), owed) && up().is_overdue(at(7000), owed));
+    }
+
+    /// Sessions are numbered; one is opened at a time, and only when it is due.
+    #[test]
+    fn one_session_is_opened_at_a_time() {
+        let mut link = opening();
+        assert!(link.is_first());
+        assert_eq!((link.open(at(0)), link.open_at()), (None, Time::NEVER));
+        link.give_up(at(500));
+        assert_eq!((link.session(), link.open_at()), (None, at(500)));
+        assert_eq!(link.open(at(499)), None);
+        assert_eq!(link.open(at(500)), Some(2));
+        assert_eq!((link.session(), link.is_first()), (Some(2), false));
+    }
+
+    #[test]
+    fn the_pause_doubles_up_to_a_second_is_jittered_and_begins_anew_once_connected() {
+        let mut link = link();
+        let mut now = at(0);
+        for millis in [100, 200, 400, 800, 1000, 1000] {
+            let _ = link.open(now);
+            link.replace(now);
+            let pause = link.open_at().since(now);
+            let least = Duration::from_millis(millis);
+            assert!(pause >= least && pause < least * 3 / 2, "{pause:?}");
+            now = link.open_at();
+        }
+        let _ = link.open(now);
+        link.note_opened(100);
+        link.note_failed(now);
+        assert!(link.open_at().since(now) < Duration::from_millis(150));
+    }
+
+    #[test]
+    fn two_electors_do_not_try_in_step() {
+        let pause = |seed| {
+            let mut link = Link::new(at(0), seed, Duration::from_secs(2), 3);
+            let _ = link.open(at(0));
+            link.note_failed(at(0));
+            link.open_at()
+        };
+        assert_ne!(pause(7), pause(8));
+    }
+}

@@ -1,4 +1,51 @@
 //! Decides. Given the time and a fact, it returns what is to be done; it knows `std` and nothing else.
+//!
+//! # The promise
+//!
+//! * **P1** When a candidate's child starts, nothing of any earlier master's child is alive.
+//! * **P2** A disturbance that is shorter than the lease allows does not touch the child.
+//! * **P3** When the master is gone, a standby's child runs as soon as P1 permits.
+//!
+//! # The record
+//!
+//! Beside the ephemeral master znode `M` lives the persistent term record `T`. Its data version counts its writes, so
+//! a compare-and-set on it puts all masters in one order. Everything rests on what it says:
+//!
+//! > **I0** `released` means that no tree of any term is alive. `held` with lease `L` at version v means that every tree
+//! > but the holder's own is dead by commit(v) + `L`, and the holder's own by `L` after its last good write was sent.
+//!
+//! # Why P1 holds
+//!
+//! Let a candidate's campaign go over the version v of `T`. Whatever the old master sends after that is refused: its
+//! compare-and-set names an older version. So its last good write was sent before our own read that showed v was
+//! answered, at `u` by our clock. Its tree is dead `L` after that sending, by its clock (R1, and the guardian's
+//! `kill_at`); ours starts no earlier than `u` + `L`·(1+ρ)/(1−ρ) + ε by our clock (R3), which is later, since the rates of
+//! the clocks differ by less than ρ each. And where v says `released`, it was written after the tree was proven dead
+//! (R6, R7). Neither session timeouts nor pings, watches, lagging servers, early expiries or deletions of `M` appear in
+//! the argument.
+//!
+//! # The rules
+//!
+//! | | | kept by |
+//! |---|---|---|
+//! | **R1** | A lease comes only of an OK answer, ends `L − ε` after the sending, and revives nothing that has lapsed. | [`lease::lease_end`], [`term`], [`guard`] |
+//! | **R2** | `L` belongs to the term; a campaign over `held{L′}` writes the longer of both. | [`candidacy`] |
+//! | **R3** | Over `held`, the child starts after the wait-out since *our* first read of that very state. | [`candidacy`], [`lease::wait_out`] |
+//! | **R4** | A compare-and-set uses a version that was learned, and one request is on its way at a time. | [`supervisor`] |
+//! | **R5** | Each elector or session of a term is a generation; one that sees a higher one exits. | [`term`] |
+//! | **R6** | Before a release the guardian seals the term: no child starts in it again. | [`guard`] |
+//! | **R7** | A release needs a dead tree, and the term's own wait-out to be over; else `T` stays held. | [`term`] |
+//! | **R8** | A read older than what we know proves nothing; a lost answer is settled by trying the same again, then reading. | [`supervisor`], [`term`], [`candidacy`] |
+//! | **R9** | The guardian knows all of the term, enforces it by itself, and hands it to the next elector. | [`guard`] |
+//! | **R10** | Who saw `T` unchanged for the full wait-out may depose its holder, whatever `M`'s session says. | [`candidacy`] |
+//! | **R11** | A release from outside needs the recorded term, and a tree that was itself proven empty. | |
+//! | **R12** | The session is left open by every end but a clean one, so that an accident does not free `M`. | |
+//!
+//! # The machines
+//!
+//! [`supervisor::Supervisor`] is the elector's, [`guard::Guard`] the guardian's. Each takes facts, never orders: a step
+//! records the fact, then compares what is wanted with what is being done, so that a fact that comes early, late or
+//! twice needs no case of its own. Their states are drawn where they are defined.
 
 pub mod candidacy;
 pub mod election;

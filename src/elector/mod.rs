@@ -95,13 +95,7 @@ pub fn run(setup: Setup) -> std::io::Result<End> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
-        let mut elector = Elector::new(setup)?;
-        let end = elector.drive().await;
-        // The wire closes with the process and not before: whoever closes it earlier is killed on his way out (R5).
-        std::mem::forget(elector);
-        Ok(end)
-    })
+    runtime.block_on(async { Ok(Elector::new(setup)?.drive().await) })
 }
 
 impl Elector {
@@ -134,7 +128,7 @@ impl Elector {
         })
     }
 
-    async fn drive(&mut self) -> End {
+    async fn drive(mut self) -> End {
         self.step(Event::Woke);
         while self.end.is_none() {
             match self.wait().await {

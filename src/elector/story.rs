@@ -149,10 +149,7 @@ impl Story {
         if let Some(name) = &master
             && master != self.master
         {
-            info(
-                "the master is",
-                &[("master", Value::Text(name))],
-            );
+            info("the master is", &[("master", Value::Text(name))]);
         }
         self.master = master;
         self.names = names.clone();

@@ -275,7 +275,8 @@ impl Guardian {
                     self.step(Fact::Woke);
                     self.step(Fact::ShutdownAsked);
                 }
-                Ok(Signal::SIGCHLD) | Err(_) => {}
+                // SIGPIPE is what a line of ours got from a log that nobody reads: to say so would raise the next.
+                Ok(Signal::SIGCHLD | Signal::SIGPIPE) | Err(_) => {}
                 Ok(signal) => story::signal_ignored(signal),
             }
         }

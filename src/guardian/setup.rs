@@ -6,11 +6,10 @@ use crate::core::guard::Guard;
 use crate::core::lease::Timing;
 use crate::core::time::Time;
 use crate::process::cgroup::Cgroup;
+use crate::process::hunt::{GUARDIAN, MASTER, Mark, NAME, TOKEN};
 use crate::process::posture::{Posture, block_signals};
 use crate::process::spawn::{Program, keep_strays_from_children, lift};
-use crate::process::sweep::{
-    GUARDIAN, Identity, LeftGroups, MASTER, Mark, NAME, TOKEN, clear_host,
-};
+use crate::process::sweep::{Identity, LeftGroups, clear_host};
 use crate::process::tree::{Strangers, can_list_children, children};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;

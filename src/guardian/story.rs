@@ -4,7 +4,6 @@ use super::setup::Setup;
 use crate::core::guard::{ChildExit, Grant, Report, StopReason, Tree};
 use crate::observe::log::{Value, error, info, warn};
 use crate::process::posture::Posture;
-use crate::process::sweep::Identity;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
@@ -29,13 +28,11 @@ pub(super) fn ready(setup: &Setup, posture: &Posture, no_cgroup: Option<&std::io
     info("supervisor started", &fields);
 }
 
-pub(super) fn left_behind(processes: &[Identity]) {
-    for process in processes {
-        warn(
-            "killed a process that an earlier supervisor left behind",
-            &[("pid", Value::Number(process.pid.into()))],
-        );
-    }
+pub(super) fn left_behind(process: i32) {
+    warn(
+        "killed a process that an earlier supervisor left behind",
+        &[("pid", Value::Number(process.into()))],
+    );
 }
 
 pub(super) fn child_started(pid: Pid, grant: &Grant) {

@@ -3,6 +3,7 @@
 //! Knows Linux. Knows nothing of the ensemble, and decides nothing.
 
 pub mod cgroup;
+pub mod hunt;
 pub mod posture;
 pub mod spawn;
 pub mod sweep;

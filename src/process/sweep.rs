@@ -1,26 +1,17 @@
-//! Finds processes by what their environment says of them, kills them, and proves that none is left.
+//! Ends what a dead guardian left, and proves that nothing is left.
 //!
 //! Two use it: a supervisor at its start, for what an earlier one left on this host, and an elector whose guardian was
 //! killed, for what the kernel did not kill with it. Both may use the heap.
 
 use super::cgroup::{self, Cgroup};
+use super::hunt::{Evidence, Found, Mark, hunt};
 use crate::clock;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use std::collections::BTreeSet;
 use std::fs;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// The fencing token of the term in which the process was started.
-pub const TOKEN: &str = "ZK_SUPERVISE_TOKEN";
-/// The candidate's name.
-pub const NAME: &str = "ZK_SUPERVISE_NAME";
-/// The full path of the master znode.
-pub const MASTER: &str = "ZK_SUPERVISE_MASTER";
-/// Which guardian started it: its number and when it began. Without it, the child of a live supervisor of the same name
-/// could not be told from one that was left behind.
-pub const GUARDIAN: &str = "ZK_SUPERVISE_GUARDIAN";
 
 /// How long to wait between two looks at processes that were killed.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -34,15 +25,47 @@ pub struct Identity {
     pub began: u64,
 }
 
+/// What `/proc/PID/stat` says (`proc_pid_stat(5)`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Stat {
+    pub(super) identity: Identity,
+    pub(super) parent: i32,
+    /// In bytes; nothing once it has begun to exit, and for a kernel thread.
+    pub(super) memory: u64,
+    threads: u32,
+    is_zombie: bool,
+}
+
+impl Stat {
+    pub(super) fn of(pid: i32) -> Option<Stat> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The third field and those that follow; the second may contain anything.
+        let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
+        let field = |number: usize| fields.get(number - 3).copied();
+        Some(Stat {
+            identity: Identity {
+                pid,
+                began: field(22)?.parse().ok()?,
+            },
+            parent: field(4)?.parse().ok()?,
+            memory: field(23)?.parse().ok()?,
+            threads: field(20)?.parse().ok()?,
+            is_zombie: matches!(field(3)?, "Z" | "X"),
+        })
+    }
+
+    /// Where only the first thread has ended, the process is called a zombie too.
+    pub(super) fn is_dead(&self) -> bool {
+        self.is_zombie && self.threads <= 1
+    }
+}
+
 impl Identity {
     /// Of the process that has this number now, if there is one that runs: a zombie is dead.
     #[must_use]
     pub fn of(pid: i32) -> Option<Identity> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-        let state = fields.next()?;
-        let began = fields.nth(18)?.parse().ok()?;
-        (!matches!(state, "Z" | "X")).then_some(Identity { pid, began })
+        let stat = Stat::of(pid)?;
+        (!stat.is_dead()).then_some(stat.identity)
     }
 
     /// Of this process.
@@ -79,134 +102,6 @@ impl std::str::FromStr for Identity {
     }
 }
 
-/// What to look for.
-#[derive(Clone, Debug)]
-pub enum Mark {
-    /// What dead supervisors of this candidate left on this host.
-    LeftBehind {
-        /// The full path of the master znode.
-        master: String,
-        /// The candidate's name.
-        name: String,
-    },
-    /// Everything that this guardian, now dead, started.
-    StartedBy(Identity),
-}
-
-/// What a look found.
-#[derive(Clone, Default, Debug)]
-pub struct Found {
-    /// Marked processes that run.
-    pub marked: Vec<Identity>,
-    /// Processes that may be marked, but whose environment we may not read.
-    pub hidden: Vec<Identity>,
-}
-
-impl Mark {
-    fn matches(&self, environment: &[u8]) -> bool {
-        let guardian =
-            variable(environment, GUARDIAN).and_then(|text| text.parse::<Identity>().ok());
-        match self {
-            Mark::StartedBy(identity) => guardian == Some(*identity),
-            Mark::LeftBehind { master, name } => {
-                variable(environment, MASTER) == Some(master)
-                    && variable(environment, NAME) == Some(name)
-                    && guardian.is_some_and(|guardian| !guardian.is_alive())
-            }
-        }
-    }
-
-    /// Whether a process that began at `began` can be of the tree at all: nothing is older than its guardian.
-    fn may_include(&self, began: u64) -> bool {
-        match self {
-            Mark::StartedBy(identity) => began >= identity.began,
-            Mark::LeftBehind { .. } => true,
-        }
-    }
-}
-
-/// The value of a variable in the text of a `/proc/PID/environ`.
-fn variable<'a>(environment: &'a [u8], name: &str) -> Option<&'a str> {
-    environment.split(|&byte| byte == 0).find_map(|entry| {
-        let value = entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-        std::str::from_utf8(value).ok()
-    })
-}
-
-/// Looks at every process of the host but this one.
-#[must_use]
-pub fn look(mark: &Mark) -> Found {
-    let mut found = Found::default();
-    let own = nix::unistd::getpid().as_raw();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<i32>().ok())
-        else {
-            continue;
-        };
-        let Some(identity) = Identity::of(pid).filter(|_| pid != own) else {
-            continue;
-        };
-        match fs::read(entry.path().join("environ")) {
-            Ok(environment) if mark.matches(&environment) => found.marked.push(identity),
-            Ok(_) => {}
-            Err(_)
-                if mark.may_include(identity.began)
-                    && identity.is_alive()
-                    && !is_kernel_thread(pid) =>
-            {
-                found.hidden.push(identity);
-            }
-            Err(_) => {}
-        }
-    }
-    found
-}
-
-/// A kernel thread has no command line, and is `kthreadd` or its child.
-fn is_kernel_thread(pid: i32) -> bool {
-    let parent = fs::read_to_string(format!("/proc/{pid}/stat"))
-        .ok()
-        .and_then(|stat| {
-            stat.rsplit_once(") ")?
-                .1
-                .split(' ')
-                .nth(1)?
-                .parse::<i32>()
-                .ok()
-        });
-    pid == 2 || parent == Some(2)
-}
-
-/// Sends SIGKILL to exactly this process.
-fn kill_exactly(identity: Identity) {
-    // SAFETY: `pidfd_open` takes numbers and returns a new descriptor or -1 (Linux 5.3).
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, identity.pid, 0) };
-    let Some(fd) = i32::try_from(fd).ok().filter(|&fd| fd >= 0) else {
-        if identity.is_alive() {
-            _ = kill(Pid::from_raw(identity.pid), Signal::SIGKILL);
-        }
-        return;
-    };
-    // SAFETY: the kernel has just given us this descriptor.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    if identity.is_alive() {
-        let nothing = std::ptr::null::<libc::siginfo_t>();
-        // SAFETY: a null `siginfo` is allowed (`pidfd_send_signal(2)`).
-        unsafe {
-            libc::syscall(
-                libc::SYS_pidfd_send_signal,
-                fd.as_raw_fd(),
-                libc::SIGKILL,
-                nothing,
-                0,
-            )
-        };
-    }
-}
-
 /// Whether a tree is proven dead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Proof {
@@ -220,14 +115,12 @@ pub enum Proof {
 #[must_use]
 pub fn sweep(of: Identity, main: Option<i32>, cgroup: Option<&Cgroup>, limit: Duration) -> Proof {
     let end = clock::now() + limit;
+    let mut evidence = Evidence::default();
     loop {
-        let found = sweep_once(of, main, cgroup);
-        let is_vouched = match cgroup {
-            Some(cgroup) => cgroup.is_empty(),
-            None => found.hidden.is_empty(),
-        };
-        if is_vouched && found.marked.is_empty() && main.is_none_or(|main| !has_group(main)) {
-            return Proof::Dead;
+        match sweep_once(of, main, cgroup) {
+            Some(found) if evidence.suffices(&found) => return Proof::Dead,
+            Some(_) => {}
+            None => evidence = Evidence::default(),
         }
         if clock::now() >= end {
             return Proof::Lacking;
@@ -236,19 +129,21 @@ pub fn sweep(of: Identity, main: Option<i32>, cgroup: Option<&Cgroup>, limit: Du
     }
 }
 
-fn sweep_once(of: Identity, main: Option<i32>, cgroup: Option<&Cgroup>) -> Found {
+/// Kills what can be found, and returns what else there is; none if there was something to kill.
+fn sweep_once(of: Identity, main: Option<i32>, cgroup: Option<&Cgroup>) -> Option<Found> {
     if let Some(cgroup) = cgroup {
         cgroup.kill();
     }
     if let Some(main) = main {
         _ = nix::sys::signal::killpg(Pid::from_raw(main), Signal::SIGKILL);
     }
-    let found = look(&Mark::StartedBy(of));
-    found
-        .marked
-        .iter()
-        .for_each(|&identity| kill_exactly(identity));
-    found
+    let found = hunt(&Mark::StartedBy(of)).ok()?;
+    let is_vouched = match cgroup {
+        Some(cgroup) => cgroup.is_empty(),
+        None => found.hidden.is_empty(),
+    };
+    let is_over = is_vouched && found.marked.is_empty() && main.is_none_or(|main| !has_group(main));
+    is_over.then_some(found)
 }
 
 /// Whether the process group `main` has a member that runs.
@@ -270,16 +165,26 @@ fn members(group: i32) -> Vec<Identity> {
 }
 
 /// Kills what dead supervisors of this candidate left on this host, in control groups and out of them. Calls `tell`
-/// with what was found, each time there is something, and returns when there is nothing any more.
-pub fn clear_host(mark: &Mark, cgroups: Option<&LeftGroups>, mut tell: impl FnMut(&[Identity])) {
+/// once with the number of each process that is found, and returns when there is nothing any more.
+pub fn clear_host(mark: &Mark, cgroups: Option<&LeftGroups>, mut tell: impl FnMut(i32)) {
+    let mut told = BTreeSet::new();
+    let mut evidence = Evidence::default();
     loop {
-        let found = look(mark).marked;
-        let has_groups = cgroups.is_some_and(LeftGroups::clear);
-        if found.is_empty() && !has_groups {
+        // A `/proc` that cannot be read would show nothing the next time either.
+        let mut found = hunt(mark).unwrap_or_default();
+        // A stranger that cannot end must not keep us from starting.
+        found.dying.retain(|process| told.contains(&process.pid));
+        let grouped = cgroups.and_then(LeftGroups::clear);
+        if !found.marked.is_empty() || grouped.is_some() {
+            evidence = Evidence::default();
+        } else if evidence.suffices(&found) {
             return;
         }
-        tell(&found);
-        found.into_iter().for_each(kill_exactly);
+        for pid in found.marked.into_iter().chain(grouped.unwrap_or_default()) {
+            if told.insert(pid) {
+                tell(pid);
+            }
+        }
         clock::pause(PAUSE);
     }
 }
@@ -308,13 +213,11 @@ impl LeftGroups {
         self.parent.join(format!("{}{own}", self.prefix))
     }
 
-    /// Kills and removes those of dead guardians; whether any is left.
-    fn clear(&self) -> bool {
-        let mut is_any_left = false;
-        for path in self.of_dead_guardians() {
-            is_any_left |= !clear_group(&path);
-        }
-        is_any_left
+    /// Kills those of dead guardians, and removes them; returns what was found in them, none if nothing is left.
+    fn clear(&self) -> Option<Vec<i32>> {
+        let groups = self.of_dead_guardians();
+        let left: Vec<Vec<i32>> = groups.iter().filter_map(|path| clear_group(path)).collect();
+        (!left.is_empty()).then(|| left.concat())
     }
 
     fn of_dead_guardians(&self) -> Vec<PathBuf> {
@@ -332,18 +235,20 @@ impl LeftGroups {
     }
 }
 
-/// Whether it is gone.
-fn clear_group(path: &Path) -> bool {
-    let flags = nix::fcntl::OFlag::O_DIRECTORY | nix::fcntl::OFlag::O_CLOEXEC;
-    if let Ok(directory) = nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())
-        && let Ok(cgroup) = Cgroup::from_directory(directory)
-        && !cgroup.is_empty()
-    {
-        cgroup.kill();
-        return false;
+/// What is in it; none if nothing is. An empty one that may not be removed harms nobody.
+fn clear_group(path: &Path) -> Option<Vec<i32>> {
+    let events = fs::read_to_string(path.join("cgroup.events")).unwrap_or_default();
+    if !events.lines().any(|line| line == "populated 1") {
+        cgroup::remove(path);
+        return None;
     }
-    cgroup::remove(path);
-    !path.exists()
+    let flags = nix::fcntl::OFlag::O_DIRECTORY | nix::fcntl::OFlag::O_CLOEXEC;
+    let directory = nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty());
+    if let Ok(cgroup) = directory.and_then(Cgroup::from_directory) {
+        cgroup.kill();
+    }
+    let members = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+    Some(members.lines().filter_map(|pid| pid.parse().ok()).collect())
 }
 
 /// FNV-1a: a short name for a long one; nothing rests on it being hard to guess.
@@ -368,39 +273,6 @@ mod tests {
                 ..own
             }
             .is_alive()
-        );
-    }
-
-    #[test]
-    fn a_mark_matches_the_dead_guardian_only() {
-        let own = Identity::own();
-        let dead = Identity {
-            began: own.began + 1,
-            ..own
-        };
-        let mark = Mark::LeftBehind {
-            master: "/ha/m".into(),
-            name: "a".into(),
-        };
-        let environment = |master: &str, name: &str, guardian: Identity| {
-            format!("X=1\0{MASTER}={master}\0{NAME}={name}\0{GUARDIAN}={guardian}\0").into_bytes()
-        };
-        assert!(mark.matches(&environment("/ha/m", "a", dead)));
-        assert!(
-            !mark.matches(&environment("/ha/m", "a", own)),
-            "its guardian lives"
-        );
-        assert!(
-            !mark.matches(&environment("/ha/m", "b", dead)),
-            "another candidate"
-        );
-        assert!(
-            !mark.matches(&environment("/ha/n", "a", dead)),
-            "another election"
-        );
-        assert!(
-            !mark.matches(b"ZK_SUPERVISE_MASTER=/ha/m\0"),
-            "no supervisor's child"
         );
     }
 }

@@ -116,17 +116,25 @@ impl Tree {
     }
 }
 
-/// Reaps adopted processes that have ended; returns how many have not.
+/// Reaps adopted processes that have ended; returns how many have not. None is proof only where nobody was reaped: the
+/// dead may have left us children after their names were read.
 pub fn reap_others(main: Option<Pid>, strangers: &Strangers) -> usize {
-    let mut alive = 0;
-    for_each_child(getpid(), |pid| {
-        if main == Some(Pid::from_raw(pid)) || strangers.include(pid) {
-            return;
+    loop {
+        let mut alive = 0;
+        let mut reaped = 0;
+        for_each_child(getpid(), |pid| {
+            if main == Some(Pid::from_raw(pid)) || strangers.include(pid) {
+                return;
+            }
+            match waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) => alive += 1,
+                _ => reaped += 1,
+            }
+        });
+        if alive > 0 || reaped == 0 {
+            return alive;
         }
-        let status = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
-        alive += usize::from(status == Ok(WaitStatus::StillAlive));
-    });
-    alive
+    }
 }
 
 /// The children this process has now.
@@ -182,7 +190,7 @@ fn for_each_thread(process: Pid, mut act: impl FnMut(i32)) {
         return;
     };
     let mut entries = [0; 2048];
-    while let Some(length) = read_directory(&directory, &mut entries) {
+    while let Ok(length @ 1..) = read_directory(&directory, &mut entries) {
         for_each_entry(&entries[..length], &mut act);
     }
 }
@@ -230,8 +238,8 @@ pub(super) fn for_each_number(text: &[u8], mut act: impl FnMut(i32)) {
         .for_each(&mut act);
 }
 
-/// The next entries of a directory; none at its end.
-fn read_directory(directory: &OwnedFd, entries: &mut [u8]) -> Option<usize> {
+/// The next entries of a directory, and their length; 0 at its end.
+pub(super) fn read_directory(directory: &OwnedFd, entries: &mut [u8]) -> nix::Result<usize> {
     use std::os::fd::AsRawFd;
     // SAFETY: the kernel writes at most `entries.len()` bytes into `entries`.
     let length = unsafe {
@@ -242,11 +250,11 @@ fn read_directory(directory: &OwnedFd, entries: &mut [u8]) -> Option<usize> {
             entries.len(),
         )
     };
-    usize::try_from(length).ok().filter(|&length| length > 0)
+    Errno::result(length).map(|length| usize::try_from(length).unwrap_or(0))
 }
 
 /// Calls `act` for every entry whose name is a number (`getdents(2)`: length at 16, name from 19).
-fn for_each_entry(mut entries: &[u8], act: &mut dyn FnMut(i32)) {
+pub(super) fn for_each_entry(mut entries: &[u8], act: &mut dyn FnMut(i32)) {
     while let Some(&[low, high]) = entries.get(16..18) {
         let length = usize::from(u16::from_ne_bytes([low, high]));
         let Some(entry) = entries.get(..length).filter(|_| length > 19) else {

@@ -16,7 +16,7 @@ pub struct Names {
     pub master: Option<MasterNote>,
     /// Who wrote `T` last.
     pub holder: Option<String>,
-    /// Why `T` is unreadable.
+    /// Why `T` is unreadable, with its path.
     pub flaw: Option<String>,
 }
 
@@ -62,19 +62,25 @@ pub(super) async fn look(
             }
         }
     }
-    let master = present(master.await).map_err(|error| unreadable(paths.master(), &error))?;
-    let term = present(term.await).map_err(|error| unreadable(paths.term(), &error))?;
-    let mut names = Names {
-        master: master
-            .as_ref()
-            .and_then(|(data, _)| MasterNote::parse(data).ok()),
-        ..Names::default()
+    let mut names = Names::default();
+    let master = match master.await {
+        Ok((data, stat)) => {
+            names.master = MasterNote::parse(&data).ok();
+            master_sight(&stat)
+        }
+        Err(Error::NoNode) => MasterSight::Absent,
+        Err(Error::NoAuth) => secret_master(client, paths).await?,
+        Err(error) => return Err(unreadable(paths.master(), &error)),
     };
-    let term = match term {
-        Some((data, stat)) => term_sight(&data, &stat, &mut names),
-        None => absent_term(client, paths).await?,
+    let term = match term.await {
+        Ok((data, stat)) => term_sight(paths.term(), &data, &stat, &mut names),
+        Err(Error::NoNode) => absent_term(client, paths).await?,
+        Err(error @ Error::NoAuth) => {
+            names.flaw = Some(unreadable(paths.term(), &error));
+            TermSight::Unreadable
+        }
+        Err(error) => return Err(unreadable(paths.term(), &error)),
     };
-    let master = master.map_or(MasterSight::Absent, |(_, stat)| master_sight(&stat));
     Ok((Sight { master, term }, names))
 }
 
@@ -84,6 +90,14 @@ async fn await_change(watcher: OneshotWatcher, watch: Watch, changed: impl FnOnc
     // The end of the session is told by its state.
     if event.event_type != EventType::Session {
         changed();
+    }
+}
+
+/// An `M` whose data we may not read: another program's, or ours under another's ACL. Its stat tells enough.
+async fn secret_master(client: &Client, paths: &Paths) -> Result<MasterSight, String> {
+    match client.check_stat(paths.master()).await {
+        Ok(stat) => Ok(stat.map_or(MasterSight::Absent, |stat| master_sight(&stat))),
+        Err(error) => Err(unreadable(paths.master(), &error)),
     }
 }
 
@@ -103,7 +117,7 @@ fn master_sight(stat: &Stat) -> MasterSight {
     }
 }
 
-fn term_sight(data: &[u8], stat: &Stat, names: &mut Names) -> TermSight {
+fn term_sight(path: &str, data: &[u8], stat: &Stat, names: &mut Names) -> TermSight {
     match TermNote::parse(data) {
         Ok(note) => {
             names.holder = note.holder;
@@ -117,7 +131,7 @@ fn term_sight(data: &[u8], stat: &Stat, names: &mut Names) -> TermSight {
             }
         }
         Err(flaw) => {
-            names.flaw = Some(flaw.to_string());
+            names.flaw = Some(unreadable(path, &flaw));
             TermSight::Unreadable
         }
     }
@@ -132,6 +146,6 @@ pub(super) fn present<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-fn unreadable(path: &str, error: &Error) -> String {
+fn unreadable(path: &str, error: &dyn std::error::Error) -> String {
     format!("`{path}` cannot be read: {error}")
 }

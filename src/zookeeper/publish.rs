@@ -12,7 +12,7 @@ use super::paths::candidate_name;
 use super::record::{Candidate, candidate_data};
 use super::transaction::{EPHEMERAL, make};
 
-/// What a candidate is doing, in one word of the design: `standby`, `wait-out`, `master`, `stopping`, …
+/// What a candidate is doing, in one word: `standby`, `wait-out`, `master`, `stopping`, …
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CandidateState(pub &'static str);
 

@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn each_transaction_has_the_operations_of_the_design() {
+    fn each_transaction_has_the_operations_it_is_documented_with() {
         use Operation::{
             CheckMaster, CheckTerm, CreateDirectory, CreateMaster, CreateTerm, DeleteMaster,
             SetTerm,

@@ -74,7 +74,11 @@ fn a_master_that_is_told_to_stop_hands_over() {
     let gap = record.last_gap().expect("two ran");
     assert!(gap < secs(1), "nobody ran for {gap:?}");
     assert_eq!(master.logged("released the term"), 1);
-    assert_eq!(master.logged("elector ended"), 0, "it ended by itself, all done");
+    assert_eq!(
+        master.logged("elector ended"),
+        0,
+        "it ended by itself, all done"
+    );
     assert_eq!(master.logged("elector started"), 1, "and was not replaced");
 }
 

@@ -3,6 +3,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod calm;
+mod chaos;
+mod child;
+mod defects;
 mod election;
 mod harness;
+mod launch;
+mod loss;
+mod measure;
+mod processes;
+mod rival;
 mod session;
+mod startup;
+mod status;

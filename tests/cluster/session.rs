@@ -432,10 +432,11 @@ fn what_a_stranger_made_is_seen_for_what_it_is() {
     assert_eq!(sight.master, MasterSight::Persistent);
     assert_eq!(sight.term, TermSight::Unreadable);
     assert_eq!(names.master, None);
-    assert_eq!(
-        names.flaw.as_deref(),
-        Some("`format` is 9, and only 1 is understood")
+    let flaw = format!(
+        "`{}` cannot be read: `format` is 9, and only 1 is understood",
+        group.term()
     );
+    assert_eq!(names.flaw, Some(flaw));
 }
 
 /// Makes a znode that everybody may read and nobody may write.

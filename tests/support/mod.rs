@@ -38,10 +38,12 @@ mod time;
 mod znodes;
 
 pub(crate) use ensemble::{Ensemble, shared};
-pub(crate) use group::Group;
+pub(crate) use group::{Config, Group};
 pub(crate) use link::{Link, Way};
 pub(crate) use netns::Netns;
 pub(crate) use process::{Process, command_line, environment, is_alive};
+pub(crate) use record::Run;
+pub(crate) use scratch::tell;
 pub(crate) use supervisor::{Supervisor, Who, zk_supervise};
 pub(crate) use time::{holds_for, millis, secs, wait_for, wait_until};
 pub(crate) use znodes::{Znodes, expire};

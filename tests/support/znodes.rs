@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
-use zookeeper_client::{Acls, Client, CreateMode, Error, Stat};
+use zookeeper_client::{Acl, Acls, AuthId, Client, CreateMode, Error, Permission, Stat};
 
 /// How long an operation is tried: an ensemble that lost its leader takes seconds.
 const ANSWERED_WITHIN: Duration = secs(20);
@@ -93,6 +93,29 @@ impl Znodes {
     pub(crate) fn write(&self, path: &str, data: &[u8]) {
         self.attempt("write", async |client| {
             client.set_data(path, data, None).await
+        })
+        .unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+
+    /// Deletes a znode and makes it again, ephemeral and our own, in one transaction: nobody comes between.
+    #[track_caller]
+    pub(crate) fn replace_by_ephemeral(&self, path: &str, data: &[u8]) {
+        let options = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
+        self.attempt("replace", async |client| {
+            let mut writer = client.new_multi_writer();
+            writer.add_delete(path, None)?;
+            writer.add_create(path, data, &options)?;
+            writer.commit().await.map(drop).map_err(Error::from)
+        })
+        .unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+
+    /// Leaves everybody no other right on a znode than this one.
+    #[track_caller]
+    pub(crate) fn restrict(&self, path: &str, to: Permission) {
+        let acls = [Acl::new(to, AuthId::anyone())];
+        self.attempt("restrict", async |client| {
+            client.set_acl(path, &acls, None).await
         })
         .unwrap_or_else(|error| panic!("{path}: {error}"));
     }

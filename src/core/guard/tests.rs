@@ -1,5 +1,6 @@
-//! Every state × every fact, and the guardian's rules 1 to 6 (design, section 3).
+//! Every state × every fact, and the guardian's rules 1 to 6.
 
+use super::super::election::Token;
 use super::super::lease::Wish;
 use super::*;
 

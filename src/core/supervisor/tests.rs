@@ -1,10 +1,15 @@
 //! The elector's machine, role by role: R1, R4, R5, R6, R8, R11, and that it never spins.
 
-use super::super::election::{Founding, Held, MasterZnode, Refusal, Stamp, Transaction};
+use super::super::election::{
+    Founding, Held, MasterSight, MasterZnode, Outcome, Record, Refusal, Sight, Stamp, TermSight,
+    Token, Transaction,
+};
+use super::super::facts::SessionEvent;
 use super::super::guard::{Charge, Grant, StopReason};
 use super::super::lease::Wish;
 use super::super::term::{Ending, Loss};
 use super::*;
+use std::time::Duration;
 
 const OWN: i64 = 100;
 const ID: TermId = TermId {
@@ -432,9 +437,12 @@ fn a_term_is_given_back_step_by_step() {
         tree: Tree::Empty,
         ..asked
     };
-    let _ = scene.step(1900, Event::Reported(dead));
-    let release = Transaction::Release(MasterZnode::Present, 7);
-    assert_eq!(scene.step(2100, Event::Woke), [Action::Commit(1, release)]);
+    let release = Action::Commit(1, Transaction::Release(MasterZnode::Present, 7));
+    assert_eq!(
+        scene.step(1900, Event::Reported(dead)),
+        [release],
+        "at once"
+    );
     let forget = Action::Order(Order::Forget(ID));
     assert_eq!(scene.hear(2200, 1, done(8)), [Action::Look(1), forget]);
     let idle = Report {
@@ -504,7 +512,7 @@ fn r5_an_elector_that_is_superseded_exits() {
     assert!(actions.contains(&Action::Exit(Exit::Superseded)));
 }
 
-/// R11, design section 3: what follows the guardian's death.
+/// What follows the guardian's death.
 #[test]
 fn a_dead_guardian_is_swept_up_after() {
     let bereft = Action::Exit(Exit::Bereft);
@@ -514,21 +522,19 @@ fn a_dead_guardian_is_swept_up_after() {
 
     let clean = Event::GuardianDied(Sweep::Clean);
     let mut scene = Scene::running();
-    let _ = scene.step(1300, clean);
+    let release = Action::Commit(1, Transaction::Release(MasterZnode::Present, 7));
+    let give_up = Action::Order(Order::GiveUp(ID));
+    assert_eq!(scene.step(1300, clean), [release, give_up]);
+    // A report that was still on its way revives nobody.
+    scene.report(1310, Charge::Open(grant(7, 26_000)), running());
     assert_eq!(scene.stage(), Some(Stage::Returning));
-    let release = Transaction::Release(MasterZnode::Present, 7);
-    let mut late = scene.clone();
-    assert_eq!(scene.step(2100, Event::Woke), [Action::Commit(1, release)]);
+    assert!(matches!(scene.0.guardian, Guardian::Dead { .. }));
+    let _ = scene.step(5299, Event::Woke);
     let _ = scene.step(7299, Event::Woke);
     assert!(
         scene.0.step(at(7300), Event::Woke).contains(&bereft),
         "in time"
     );
-
-    // A report that was still on its way revives nobody.
-    late.report(1310, Charge::Open(grant(7, 26_000)), running());
-    assert_eq!(late.step(2100, Event::Woke), [Action::Commit(1, release)]);
-    assert!(matches!(late.0.guardian, Guardian::Dead { .. }));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use super::super::candidacy::Candidacy;
 use super::super::candidacy::Plan;
-use super::super::election::{Held, Stamp};
+use super::super::election::{
+    Held, MasterSight, Outcome, Record, Refusal, Sight, Stamp, TermSight,
+};
 use super::super::guard::ChildExit;
 use super::super::lease::Wish;
 use super::*;
@@ -146,6 +148,10 @@ fn r1_an_answer_that_is_over_when_it_comes_gives_nothing() {
     let mut term = settled(0);
     renew(&mut term, 24_901, 0);
     assert_eq!(term.stage(), Stage::Unconfirmed { end: None });
+    let mut heir = inherited();
+    let before = heir.stage();
+    renew(&mut heir, 45_000, 20_000);
+    assert_eq!(heir.stage(), before, "nor does it confirm what was left");
 }
 
 #[test]
@@ -341,6 +347,30 @@ fn the_seat_is_the_session_that_owns_the_master_znode() {
     assert_eq!(look(OTHERS, 2, OWN), resume(MasterZnode::Present));
     assert_eq!(look(absent, 2, OWN), resume(MasterZnode::Gone));
     assert_eq!(look(OWNED, 2, OWN), renew, "a resume that got no answer");
+    let present = resume(MasterZnode::Present);
+    assert_eq!(won().need(at(1100), 2), present, "without a look");
+}
+
+/// A wrong guess at `M` is put right by the refusal.
+#[test]
+fn a_resume_that_was_refused_guesses_the_other_way() {
+    let absent = Sight {
+        master: MasterSight::Absent,
+        term: ours(9, 3),
+    };
+    let mut term = inherited();
+    let _ = term.note_sight(1, OWN, &absent);
+    for (guess, refusal) in [
+        (MasterZnode::Gone, Refusal::MasterExists),
+        (MasterZnode::Present, Refusal::MasterMissing),
+        (MasterZnode::Gone, Refusal::MasterExists),
+    ] {
+        let generation = term.proposed + 1;
+        let resume = Transaction::Resume(guess, held(ID, generation), 9);
+        assert_eq!(term.need(at(0), 1), Need::Commit(resume));
+        term.note_sent(at(0), &resume, &timing());
+        answer(&mut term, 0, 0, resume, Outcome::Refused(refusal));
+    }
 }
 
 #[test]

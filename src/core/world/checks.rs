@@ -206,6 +206,14 @@ impl World {
         }
     }
 
+    /// After a step nothing may be due any more: a shell that sleeps until `wake` would spin.
+    pub(super) fn judge_wake(&mut self, host: usize, wake: Time) {
+        if wake <= self.hosts[host].clock.local(self.now) {
+            self.checks
+                .break_promise("a process spins: nothing it can do is due");
+        }
+    }
+
     /// P2
     pub(super) fn judge_touch(&mut self) {
         if self.climate == Climate::Calm {

@@ -104,6 +104,7 @@ impl World {
         };
         elector.wakes += 1;
         let (wake, wakes) = (elector.supervisor.next_wake(), elector.wakes);
+        self.judge_wake(host, wake);
         let time = self.hosts[host].clock.true_time(wake);
         self.at(
             time.saturating_add(late),

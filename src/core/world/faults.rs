@@ -4,6 +4,7 @@ use super::super::facts::{Command, Event};
 use super::super::guard::Fact;
 use super::random::{Random, millis, nanos};
 use super::{Climate, NEVER, ToGuardian, Weather, What, World};
+use std::time::Duration;
 
 /// A kind of fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,7 +129,9 @@ impl World {
             Climate::Hostile | Climate::Lawless => self.random.skewed(2 * self.longest_session()),
             Climate::Calm => {
                 let timing = self.hosts[host].timing;
-                let recovery = timing.connect_timeout + timing.renew_interval;
+                // The last request of the absence may be lost without a sign; then another session must be opened.
+                let recovery =
+                    timing.connect_timeout * 2 + timing.renew_interval + Duration::from_millis(200);
                 self.random
                     .below(nanos(timing.rides_out().saturating_sub(recovery)))
             }

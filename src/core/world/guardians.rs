@@ -116,6 +116,7 @@ impl World {
         };
         guardian.wakes += 1;
         let (wake, wakes) = (guardian.guard.next_wake(), guardian.wakes);
+        self.judge_wake(host, wake);
         let time = self.hosts[host].clock.true_time(wake);
         self.at(
             time.saturating_add(late),
