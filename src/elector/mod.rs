@@ -224,7 +224,8 @@ impl Elector {
     fn survive_guardian(&mut self) {
         self.lineage = Lineage::Orphaned;
         self.story.guardian_died();
-        let limit = self.timing.kill_margin;
+        // While the lease may last, nobody else starts anyway; after it, there is nothing left to give back early.
+        let limit = self.timing.lease;
         let proof = sweep(self.guardian, self.main, self.cgroup.as_ref(), limit);
         self.story.swept(proof);
         self.step(Event::GuardianDied(match proof {
