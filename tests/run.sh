@@ -8,6 +8,8 @@ exec </dev/null
 
 # A directory of our own, so that whatever a failed test leaves goes with it. Kept where a test failed: the logs.
 scratch=$(mktemp -d)
+# Some tests run a supervisor as nobody, who must get to its files.
+chmod 755 "$scratch"
 trap 'rm -rf "$scratch"' EXIT
 
 step() { printf '\n== %s\n' "$*"; }

@@ -149,6 +149,9 @@ fn a_child_that_ends_is_started_again_in_its_term_after_a_growing_pause() {
     let options = clean_group.witness(&["--exit-after", "300"]);
     let _clean = clean_group.config("a").exec(&options).start();
     for group in [&group, &clean_group] {
+        wait_until("it runs", ELECTED_WITHIN, || {
+            !group.record().starts().is_empty()
+        });
         let standby = group.start("standby");
         wait_until("it was started three times", secs(20), || {
             group.record().starts().len() >= 3
