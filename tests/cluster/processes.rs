@@ -1,6 +1,7 @@
 //! The supervisor's own processes: each may be killed, stopped or starved.
 
 use crate::launch::{ELECTED_WITHIN, FENCES, Fence, Host, Hydra, timing};
+use crate::measure::{BUSY, LONG};
 use crate::support::{
     Group, Link, Supervisor, Who, holds_for, is_alive, millis, secs, shared, wait_for, wait_until,
 };
@@ -10,9 +11,6 @@ use serde_json::Value;
 use std::fs;
 use std::time::Duration;
 use zk_supervise::clock;
-
-/// What a takeover may take longer on a busy machine: those who die, look and start need the processor for it.
-const BUSY: Duration = secs(2);
 
 /// The clock of the witness and of the product.
 fn now() -> Duration {
@@ -88,7 +86,7 @@ fn without_any_elector_the_guardian_stops_the_child_within_the_lease() {
     let asked = run.asked.expect("it was asked").saturating_sub(began);
     println!("asked {asked:?}, dead {span:?} after the first elector's death");
     // One of those that follow may yet renew before it is killed.
-    assert!(asked < timing.stop_after() + secs(1), "{asked:?}");
+    assert!(asked < timing.stop_after() + BUSY, "{asked:?}");
     assert!(run.stopped);
     group.wait_takeover(&run, secs(10));
 }
@@ -153,7 +151,7 @@ fn an_elector_that_is_killed_while_it_campaigns_leaves_nothing_that_lasts() {
         (host, group, links, delay, killed)
     });
     for (host, group, _links, delay, killed) in &cases {
-        let run = group.wait_running(secs(15));
+        let run = group.wait_running(timing.takeover_after() + BUSY);
         let span = run.start.saturating_sub(*killed);
         let campaigns = host.logged("campaigning");
         println!(
@@ -186,9 +184,10 @@ fn an_elector_that_is_stopped_is_replaced_within_the_lease() {
 fn fenced(fence: Fence) -> (Host, Supervisor, Group, Vec<Pid>) {
     let group = Group::new(shared());
     let command = group.witness(&["--daemon", "--children", "2"]);
-    let host = Host::start(&group.config("master").exec(&command).write(), fence);
+    let config = |name| group.config(name).session(LONG).exec(&command);
+    let host = Host::start(&config("master").write(), fence);
     group.wait_running(ELECTED_WITHIN);
-    let standby = group.config("standby").exec(&command).start();
+    let standby = config("standby").start();
     wait_until("both are listed, the tree runs", secs(10), || {
         group.candidates().len() == 2 && group.record().descendants().len() == 3
     });
@@ -203,12 +202,11 @@ fn a_guardian_that_is_killed_takes_its_tree_along_and_the_term_is_released() {
         let first = group.record().starts()[0].clone();
         let began = now();
         host.signal(Signal::SIGKILL);
-        let second = group.wait_takeover(&first, secs(10));
+        // It was released, not waited out.
+        let second = group.wait_takeover(&first, BUSY);
         assert!(!tree.iter().any(|&pid| is_alive(pid)));
         let gap = second.start.saturating_sub(began);
         println!("a standby's child ran {gap:?} after the guardian's death");
-        // The lease is 3.3 s: it was released, not waited out. On an idle machine this takes 80 ms.
-        assert!(gap < secs(2), "{gap:?}");
         assert_eq!(host.logged("released the term"), 1);
         assert!(host.find("nothing of the child is left").is_some());
     }
@@ -246,12 +244,11 @@ fn a_guardian_that_is_stopped_is_killed_by_its_elector_and_the_term_is_released(
         let first = group.record().starts()[0].clone();
         let began = now();
         host.signal(Signal::SIGSTOP);
-        let second = group.wait_takeover(&first, secs(10));
+        // It was missed and killed, and the term released, not waited out.
+        let second = group.wait_takeover(&first, BUSY);
         assert!(!tree.iter().any(|&pid| is_alive(pid)));
         let gap = second.start.saturating_sub(began);
         println!("a standby's child ran {gap:?} after the guardian was stopped");
-        // A patience of 1 s, and no wait-out of the lease of 3.3 s.
-        assert!(gap < secs(1) + BUSY, "{gap:?}");
         assert_eq!(host.logged("released the term"), 1);
         assert!(
             host.find("the guardian does not answer: killing it")
@@ -293,14 +290,13 @@ fn an_unprivileged_supervisor_ends_its_tree_and_vouches_only_for_what_it_sees() 
         tree.push(first.pid);
         let began = now();
         host.signal(signal);
-        wait_until("the tree is dead", secs(3), || {
+        wait_until("the tree is dead", BUSY, || {
             !tree.iter().any(|&pid| is_alive(pid))
         });
-        let second = group.wait_takeover(&first, secs(10));
+        let second = group.wait_takeover(&first, timing.takeover_after() + BUSY);
         let gap = second.start.saturating_sub(began);
         let released = host.logged("released the term");
         println!("{signal}: released {released}, a standby's child ran after {gap:?}");
-        assert!(gap < timing.takeover_after() + BUSY, "{gap:?}");
         if signal == Signal::SIGTERM {
             assert!(host.wait_exit(secs(5)).success());
             assert_eq!(released, 1);
@@ -330,7 +326,7 @@ fn a_guardian_that_wakes_after_its_lease_kills_its_child_at_once() {
     for pid in both {
         kill(pid, Signal::SIGCONT).expect("it is stopped");
     }
-    let span = wait_until("the old child is dead", secs(1), || !is_alive(child));
+    let span = wait_until("the old child is dead", BUSY, || !is_alive(child));
     let overlap = now() - both_run;
     println!("dead {span:?} after its guardian woke; it overlapped the next by {overlap:?}");
     group.wait_takeover(&first, secs(10));
@@ -351,13 +347,12 @@ fn a_host_whose_guardian_and_elector_die_is_succeeded_within_the_lease() {
     });
     let began = now();
     host.kill_both();
-    let span = wait_until("the kernel has killed the child", secs(1), || {
+    let span = wait_until("the kernel has killed the child", BUSY, || {
         !is_alive(first.pid)
     });
-    let second = group.wait_takeover(&first, secs(10));
+    let second = group.wait_takeover(&first, timing.takeover_after() + BUSY);
     let gap = second.start.saturating_sub(began);
     println!("the child was dead after {span:?}, a standby's ran after {gap:?}");
-    assert!(gap < timing.takeover_after() + BUSY, "{gap:?}");
 }
 
 #[test]
@@ -381,13 +376,11 @@ fn what_an_earlier_supervisor_left_is_said_and_killed_before_any_campaign() {
         let left = group.record().descendants().to_vec();
         let before = group.record().starts()[0].clone();
         first.kill_both();
-        wait_until("the kernel kills the child", secs(1), || {
-            !is_alive(before.pid)
-        });
+        wait_until("the kernel kills the child", BUSY, || !is_alive(before.pid));
         // What the design does not promise outside systemd: nobody is left who could end these.
         assert!(left.iter().all(|&pid| is_alive(pid)), "they outlive both");
         let second = Host::start(&file, later);
-        wait_until("they are dead", secs(5), || {
+        wait_until("they are dead", BUSY, || {
             !left.iter().any(|&pid| is_alive(pid))
         });
         group.wait_takeover(&before, secs(15));
@@ -443,7 +436,7 @@ fn a_hangup_is_said_and_ignored() {
     let host = group.start("a");
     let run = group.wait_running(ELECTED_WITHIN);
     host.signal(Who::Guardian, Signal::SIGHUP);
-    wait_until("it is said", secs(2), || host.logged("signal ignored") == 1);
+    wait_until("it is said", BUSY, || host.logged("signal ignored") == 1);
     let others = [
         Signal::SIGUSR1,
         Signal::SIGALRM,
@@ -453,9 +446,7 @@ fn a_hangup_is_said_and_ignored() {
     for signal in others {
         host.signal(Who::Guardian, signal);
     }
-    wait_until("they are said", secs(2), || {
-        host.logged("signal ignored") == 5
-    });
+    wait_until("they are said", BUSY, || host.logged("signal ignored") == 5);
     holds_for("the child runs on", secs(2), || {
         is_alive(run.pid) && host.is_running()
     });

