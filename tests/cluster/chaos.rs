@@ -117,7 +117,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> World {
         let ensemble = Ensemble::quick();
-        let group = Group::new(&ensemble);
+        let group = Group::hasty(&ensemble);
         let hosts = [
             ("a", &[][..]),
             ("b", &["--ignore-term", "--children", "1"]),

@@ -93,7 +93,7 @@ fn a_deleted_master_znode_stops_the_whole_tree_then_releases_then_campaigns_agai
 
 #[test]
 fn a_session_that_was_ended_stops_the_tree_then_releases_then_campaigns_again() {
-    let group = Group::new(shared());
+    let group = Group::hasty(shared());
     let host = Host::start(&group.config("a").write(), Fence::Cgroup);
     let first = group.wait_running(ELECTED_WITHIN);
     let server = &shared().servers()[0];
@@ -147,7 +147,7 @@ fn a_master_in_a_black_hole_stops_its_tree_by_itself_in_time() {
         &["--stop-after", "400"],
     ]
     .map(|options| {
-        let group = Group::new(shared());
+        let group = Group::hasty(shared());
         let links = links();
         let lost = group
             .config("lost")
@@ -191,7 +191,7 @@ fn a_master_in_a_black_hole_stops_its_tree_by_itself_in_time() {
 
 #[test]
 fn a_lone_master_in_a_black_hole_stops_and_campaigns_again_when_it_is_healed() {
-    let group = Group::new(shared());
+    let group = Group::hasty(shared());
     let links = links();
     let host = group.config("a").through(&links).start();
     let first = group.wait_running(ELECTED_WITHIN);
@@ -234,7 +234,7 @@ fn a_second_signal_ends_the_grace_period() {
         let group = Group::new(shared());
         let command = group.witness(&["--ignore-term", "--daemon", "--children", "1"]);
         let config = group.config("a").session(secs(60)).exec(&command);
-        let mut host = config.set("command.grace_period", "\"40s\"").start();
+        let mut host = config.set("command.grace_period", "\"30s\"").start();
         let tree = wait_tree(&group, 2);
         host.signal(Who::Guardian, signals[0]);
         wait_until("it was asked", BUSY, || {
@@ -334,7 +334,7 @@ fn a_standby_that_is_told_to_stop_exits_at_once_and_the_master_runs_on() {
 
 #[test]
 fn a_candidate_that_waits_a_lease_out_can_be_told_to_stop_and_leaves_the_wait_to_the_next() {
-    let group = Group::new(shared());
+    let group = Group::hasty(shared());
     let mut first = group.start("first");
     let run = group.wait_running(ELECTED_WITHIN);
     first.crash();

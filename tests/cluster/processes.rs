@@ -137,7 +137,7 @@ fn an_elector_that_is_killed_just_before_the_lease_ends_resumes_it_or_lets_it_en
 fn an_elector_that_is_killed_while_it_campaigns_leaves_nothing_that_lasts() {
     let timing = timing(secs(4));
     let cases = [50, 200, 280, 320].map(|delay| {
-        let group = Group::new(shared());
+        let group = Group::hasty(shared());
         let links = links();
         links.iter().for_each(|link| link.delay(millis(150)));
         let host = group.config("a").through(&links).start();
@@ -266,7 +266,7 @@ fn an_unprivileged_supervisor_ends_its_tree_and_vouches_only_for_what_it_sees() 
     }
     let timing = timing(secs(4));
     let cases = [Signal::SIGTERM, Signal::SIGKILL].map(|signal| {
-        let group = Group::new(shared());
+        let group = Group::hasty(shared());
         let mut command = group.witness(&["--daemon", "--children", "2"]);
         let dir = group.dir().display().to_string();
         // Others may not be able to reach where cargo has built them.
@@ -337,7 +337,7 @@ fn a_guardian_that_wakes_after_its_lease_kills_its_child_at_once() {
 #[test]
 fn a_host_whose_guardian_and_elector_die_is_succeeded_within_the_lease() {
     let timing = timing(secs(4));
-    let group = Group::new(shared());
+    let group = Group::hasty(shared());
     let file = group.config("master").write();
     let mut host = Host::start(&file, Fence::Cgroup);
     let first = group.wait_running(ELECTED_WITHIN);
@@ -363,7 +363,7 @@ fn what_an_earlier_supervisor_left_is_said_and_killed_before_any_campaign() {
         (Fence::None, Fence::None),
         (Fence::Cgroup, Fence::None),
     ] {
-        let group = Group::new(shared());
+        let group = Group::hasty(shared());
         let file = group
             .config("a")
             .exec(&group.witness(&["--daemon", "--children", "1"]))

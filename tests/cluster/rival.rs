@@ -79,7 +79,7 @@ fn a_master_that_renews_is_never_deposed_and_the_wait_out_counts_from_its_last_r
 /// R2: the record says how long, not our own configuration.
 #[test]
 fn a_longer_lease_of_another_is_waited_out_and_written_on() {
-    let group = Group::new(shared());
+    let group = Group::hasty(shared());
     let lease = secs(6);
     group.znodes().create(&group.term(), &held(lease, 0));
     let _host = group.start("a");
@@ -99,7 +99,7 @@ fn a_longer_lease_of_another_is_waited_out_and_written_on() {
 /// Starts a candidate; holds that it stands by and has said why, once.
 #[track_caller]
 fn stands_by(group: &Group, why: &str) -> Supervisor {
-    let host = group.start("a");
+    let host = group.config("a").session(secs(4)).start();
     wait_until("it says so", ELECTED_WITHIN, || said(&host, BLOCKED) > 0);
     // Longer than the lease of 3.3 s and its wait-out.
     holds_for("it stands by", secs(5), || {
@@ -246,7 +246,7 @@ fn tokens_grow_while_hosts_stop_and_start_again() {
 /// T decides, not M: the master is still who says so there, until M is gone again.
 #[test]
 fn an_m_that_is_made_anew_by_hand_changes_nothing_until_it_goes() {
-    let group = Group::new(shared());
+    let group = Group::hasty(shared());
     let _hosts = ["a", "b"].map(|name| group.start(name));
     let first = group.wait_running(ELECTED_WITHIN);
     let by_hand = Znodes::of(shared());

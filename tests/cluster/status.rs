@@ -111,7 +111,7 @@ fn a_master_and_its_standby_are_shown() {
     assert!(first.contains(&format!("pid {pid}) since ")), "{first}");
     assert!(first.ends_with(" ago"), "{first}");
     assert!(text.contains(&run.token.to_string()), "{text}");
-    assert!(text.contains("3.3s, renewed "), "{text}");
+    assert!(text.contains("8.3s, renewed "), "{text}");
     assert!(!text.contains("warning"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80));
 
@@ -128,7 +128,7 @@ fn a_master_and_its_standby_are_shown() {
     assert_eq!(json["term"]["state"], "held");
     assert_eq!(json["term"]["token"], run.token.to_string());
     assert_eq!(json["term"]["generation"], 0);
-    assert_eq!(json["term"]["lease_ms"], 3333);
+    assert_eq!(json["term"]["lease_ms"], 8333);
     assert_eq!(json["term"]["holder"], "a");
     let standby_pid = standby.pid(Who::Guardian).as_raw();
     assert_eq!(json["candidates"][1]["pid"], standby_pid);
@@ -214,7 +214,7 @@ fn a_standby_that_was_elected_says_that_it_waits_the_lease_out() {
 
 #[test]
 fn two_candidates_of_one_name_are_warned_of_and_do_not_block_each_other() {
-    let group = Group::new(shared());
+    let group = Group::hasty(shared());
     let start = |dir: &str| {
         let config = group.config(dir).set("election.name", "\"twin\"");
         config.start()
@@ -396,7 +396,7 @@ fn check_online_prints_a_file_that_loads_again_and_leaves_nothing_behind() {
     for server in shared().addresses() {
         assert!(online.contains(&format!("{server}   serves")), "{online}");
     }
-    assert!(online.contains("4s, as asked for"), "{online}");
+    assert!(online.contains("10s, as asked for"), "{online}");
     assert!(online.contains("will be made below `/"), "{online}");
     assert!(!group.znodes().exists(group.root()));
 

@@ -23,18 +23,29 @@ pub(crate) struct Group {
     root: String,
     servers: Vec<String>,
     znodes: Znodes,
+    session: Duration,
     may_overlap: AtomicBool,
 }
 
 impl Group {
-    /// A group with a root of its own.
+    /// A group with a root of its own, whose leases outlast what a busy machine keeps a renewal waiting.
     pub(crate) fn new(ensemble: &Ensemble) -> Group {
+        Group::with(ensemble, secs(10))
+    }
+
+    /// The same for a test that waits for leases to lapse: they take 3.3 s.
+    pub(crate) fn hasty(ensemble: &Ensemble) -> Group {
+        Group::with(ensemble, secs(4))
+    }
+
+    fn with(ensemble: &Ensemble, session: Duration) -> Group {
         let name = test_name();
         Group {
             dir: Scratch::new(&name),
             root: format!("/test/{name}-{}", number()),
             servers: ensemble.addresses(),
             znodes: Znodes::of(ensemble),
+            session,
             may_overlap: AtomicBool::new(false),
         }
     }
@@ -48,7 +59,7 @@ impl Group {
             namespace: None,
         };
         config.put("zookeeper.servers", strings(&self.servers));
-        config.put("zookeeper.session_timeout", quoted("4s"));
+        config = config.session(self.session);
         config.put("election.root", quoted(&self.root));
         config.put("election.master", quoted("/master"));
         config.put("election.name", quoted(name));
