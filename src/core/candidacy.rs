@@ -11,6 +11,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Candidacy {
     seen: Option<Seen>,
+    lost: Option<Lost>,
 }
 
 /// A state of the term record, and since when we know it.
@@ -19,6 +20,17 @@ struct Seen {
     stamp: Stamp,
     /// R3's `u`: the clock after the answer of the read that first showed this very state.
     at: Time,
+    /// What it stands for.
+    lease: Option<Duration>,
+}
+
+/// A term record that was held when it was last seen, and is gone: somebody deleted it. Whatever stands in its place,
+/// its holder's tree may be alive for that long.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Lost {
+    /// The clock after the answer of the read that first showed that it was gone.
+    at: Time,
+    lease: Duration,
 }
 
 /// A campaign that may be tried.
@@ -74,15 +86,41 @@ pub enum Freshness {
 impl Candidacy {
     /// Records a sight whose answer has just come.
     pub fn note(&mut self, now: Time, sight: &Sight) -> Freshness {
-        let TermSight::Present { stamp, .. } = sight.term else {
-            return Freshness::Fresh;
-        };
+        match sight.term {
+            TermSight::Unreadable => Freshness::Fresh,
+            TermSight::RootMissing | TermSight::Missing => {
+                self.lose(now);
+                Freshness::Fresh
+            }
+            TermSight::Present { stamp, record, .. } => self.note_record(now, stamp, record),
+        }
+    }
+
+    fn note_record(&mut self, now: Time, stamp: Stamp, record: Record) -> Freshness {
         match self.seen {
             Some(seen) if stamp < seen.stamp => return Freshness::Stale,
-            Some(seen) if stamp == seen.stamp => {}
-            Some(_) | None => self.seen = Some(Seen { stamp, at: now }),
+            Some(seen) if stamp == seen.stamp => return Freshness::Fresh,
+            Some(seen) if stamp.created != seen.stamp.created => self.lose(now),
+            Some(_) | None => {}
         }
+        self.seen = Some(Seen {
+            stamp,
+            at: now,
+            lease: lease_of(record),
+        });
         Freshness::Fresh
+    }
+
+    /// The record that we knew is gone.
+    fn lose(&mut self, now: Time) {
+        if let Some(lease) = self.seen.take().and_then(|seen| seen.lease) {
+            let lease = lease.max(self.lost_lease());
+            self.lost = Some(Lost { at: now, lease });
+        }
+    }
+
+    fn lost_lease(&self) -> Duration {
+        self.lost.map_or(Duration::ZERO, |lost| lost.lease)
     }
 
     /// What may be done about a fresh `sight` by the candidate whose session is `own`; a campaign gets the term `id`.
@@ -91,13 +129,11 @@ impl Candidacy {
         match (sight.term, sight.master) {
             (TermSight::Unreadable, _) => Plan::Blocked(Block::UnreadableRecord),
             (_, MasterSight::Persistent) => Plan::Blocked(Block::PersistentMaster),
-            (TermSight::RootMissing, _) => Plan::Found(Founding::WithRoot),
-            (TermSight::Missing, MasterSight::Absent) => {
-                Plan::Found(Founding::UnderRoot(timing.lease))
-            }
+            (TermSight::RootMissing, _) => Plan::Found(self.found_root(timing)),
+            (TermSight::Missing, MasterSight::Absent) => Plan::Found(self.found_record(timing)),
             // `T` was deleted while we were master: a new one, then our `M` can be withdrawn.
             (TermSight::Missing, MasterSight::Ephemeral { owner }) if owner == own => {
-                Plan::Found(Founding::UnderRoot(timing.lease))
+                Plan::Found(self.found_record(timing))
             }
             (TermSight::Missing, MasterSight::Ephemeral { .. }) => {
                 Plan::Blocked(Block::ForeignMaster)
@@ -114,6 +150,17 @@ impl Candidacy {
                 Plan::Campaign(self.campaign(now, MasterZnode::Gone, stamp, record, timing, id))
             }
         }
+    }
+
+    /// A root that we never knew is new; one that went with a record that was held is not.
+    fn found_root(&self, timing: &Timing) -> Founding {
+        self.lost.map_or(Founding::WithRoot, |lost| {
+            Founding::WithLostRoot(timing.lease.max(lost.lease))
+        })
+    }
+
+    fn found_record(&self, timing: &Timing) -> Founding {
+        Founding::UnderRoot(timing.lease.max(self.lost_lease()))
     }
 
     /// R10: only a record that we saw unchanged for the full wait-out, whatever its session says.
@@ -135,8 +182,14 @@ impl Candidacy {
         id: TermId,
     ) -> Campaign {
         let earlier = lease_of(record);
-        let lease = timing.lease.max(earlier.unwrap_or_default());
+        let lease = timing
+            .lease
+            .max(earlier.unwrap_or_default())
+            .max(self.lost_lease());
         let not_before = earlier.map_or(now, |earlier| self.waited_out(now, over, earlier, timing));
+        let lost_until = self
+            .lost
+            .map_or(now, |lost| lost.at + timing.wait_out(lost.lease));
         Campaign {
             master,
             held: Held {
@@ -147,7 +200,7 @@ impl Candidacy {
             },
             id,
             over,
-            not_before,
+            not_before: not_before.max(lost_until),
         }
     }
 

@@ -59,6 +59,19 @@ pub enum Record {
     Released,
 }
 
+impl Record {
+    /// What stands in for a record that was lost: held for `lease` by a term that nobody knows (R3).
+    #[must_use]
+    pub const fn held_by_nobody(lease: Duration) -> Record {
+        Record::Held(Held {
+            id: None,
+            generation: 0,
+            lease,
+            token: None,
+        })
+    }
+}
+
 /// A record that is held.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Held {
@@ -136,8 +149,8 @@ pub enum MasterZnode {
 /// One ZooKeeper transaction, all of it or nothing, at a version of `T` that was learned (R4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Transaction {
-    /// `multi[ create(T) ]`, with the root if that is missing too: then `T` is virgin, else it is held by nobody for
-    /// this lease (R3).
+    /// `multi[ create(T) ]`, with the root if that is missing too: then `T` is virgin, unless it was deleted; else it is
+    /// held by nobody for this lease (R3).
     Found(Founding),
     /// `multi[ create(M), set(T, held, version) ]`; with `Present`, `delete(M)` before it: a depose (R10).
     Campaign(MasterZnode, Held, i32),
@@ -156,6 +169,8 @@ pub enum Transaction {
 pub enum Founding {
     /// In one transaction with its root: there never was a term.
     WithRoot,
+    /// In one transaction with its root, which was deleted with a record that was held: counts as held, with this lease.
+    WithLostRoot(Duration),
     /// Under a root that was there: counts as held, with this lease.
     UnderRoot(Duration),
 }

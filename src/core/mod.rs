@@ -30,7 +30,7 @@
 //! |---|---|---|
 //! | **R1** | A lease comes only of an OK answer, ends `L − ε` after the sending, and revives nothing that has lapsed. | [`lease::lease_end`], [`term`], [`guard`] |
 //! | **R2** | `L` belongs to the term; a campaign over `held{L′}` writes the longer of both. | [`candidacy`] |
-//! | **R3** | Over `held`, the child starts after the wait-out since *our* first read of that very state. | [`candidacy`], [`lease::wait_out`] |
+//! | **R3** | Over `held`, the child starts after the wait-out since *our* first read of that very state; a `held` that was deleted still counts. | [`candidacy`], [`lease::wait_out`] |
 //! | **R4** | A compare-and-set uses a version that was learned, and one request is on its way at a time. | [`supervisor`] |
 //! | **R5** | Each elector or session of a term is a generation; one that sees a higher one exits. | [`term`] |
 //! | **R6** | Before a release the guardian seals the term: no child starts in it again. | [`guard`] |

@@ -9,9 +9,7 @@ use zookeeper_client::{
 
 use super::record::{master_data, term_data};
 use super::{Ensemble, Paths};
-use crate::core::election::{
-    Founding, Held, MasterZnode, Outcome, Record, Refusal, TermId, Transaction,
-};
+use crate::core::election::{Founding, MasterZnode, Outcome, Record, Refusal, TermId, Transaction};
 
 /// A znode that stays; who may reach the ensemble may change it.
 pub(super) const PERSISTENT: CreateOptions<'static> =
@@ -69,7 +67,9 @@ pub(super) async fn commit(
 /// Makes the parents that a founding needs, one by one: they carry no meaning.
 async fn prepare(client: &Client, paths: &Paths, transaction: &Transaction) -> Result<(), Error> {
     match transaction {
-        Transaction::Found(Founding::WithRoot) => make(client, paths.above_root()).await,
+        Transaction::Found(Founding::WithRoot | Founding::WithLostRoot(_)) => {
+            make(client, paths.above_root()).await
+        }
         Transaction::Found(Founding::UnderRoot(_)) => make(client, paths.below_root()).await,
         Transaction::Campaign(..)
         | Transaction::Renew(..)
@@ -100,19 +100,12 @@ pub(super) async fn make<'a>(
 fn operations(transaction: &Transaction, paths: &Paths) -> Vec<Operation> {
     use Operation::{CheckMaster, CheckTerm, CreateTerm, DeleteMaster, SetTerm};
     match *transaction {
-        Transaction::Found(Founding::WithRoot) => [paths.root()]
-            .into_iter()
-            .chain(paths.below_root())
-            .map(|path| Operation::CreateDirectory(path.to_owned()))
-            .chain([CreateTerm(Record::Virgin)])
-            .collect(),
+        Transaction::Found(Founding::WithRoot) => with_root(paths, Record::Virgin),
+        Transaction::Found(Founding::WithLostRoot(lease)) => {
+            with_root(paths, Record::held_by_nobody(lease))
+        }
         Transaction::Found(Founding::UnderRoot(lease)) => {
-            vec![CreateTerm(Record::Held(Held {
-                id: None,
-                generation: 0,
-                lease,
-                token: None,
-            }))]
+            vec![CreateTerm(Record::held_by_nobody(lease))]
         }
         Transaction::Campaign(master, held, version)
         | Transaction::Resume(master, held, version) => after(
@@ -130,6 +123,16 @@ fn operations(transaction: &Transaction, paths: &Paths) -> Vec<Operation> {
         }
         Transaction::Withdraw(version) => vec![CheckTerm(version), DeleteMaster],
     }
+}
+
+/// Makes the root, what else is missing below it, and `T`.
+fn with_root(paths: &Paths, record: Record) -> Vec<Operation> {
+    [paths.root()]
+        .into_iter()
+        .chain(paths.below_root())
+        .map(|path| Operation::CreateDirectory(path.to_owned()))
+        .chain([Operation::CreateTerm(record)])
+        .collect()
 }
 
 /// The same, after `M` was deleted if it is there.
@@ -278,6 +281,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::core::election::Held;
     use crate::core::path::ZnodePath;
     use zookeeper_client::Stat;
 
@@ -294,6 +298,7 @@ mod tests {
         use MasterZnode::{Gone, Present};
         vec![
             Transaction::Found(Founding::WithRoot),
+            Transaction::Found(Founding::WithLostRoot(Duration::from_secs(25))),
             Transaction::Found(Founding::UnderRoot(Duration::from_secs(25))),
             Transaction::Campaign(Gone, held(), 7),
             Transaction::Campaign(Present, held(), 7),
@@ -360,16 +365,14 @@ mod tests {
         };
         let set = SetTerm(Record::Held(held()), 7);
         let release = SetTerm(Record::Released, 7);
-        let nobody = Held {
-            generation: 0,
-            ..held()
-        };
+        let nobodys = CreateTerm(Record::held_by_nobody(held().lease));
         let expected = [
             vec![
                 CreateDirectory("/ha".to_owned()),
                 CreateTerm(Record::Virgin),
             ],
-            vec![CreateTerm(Record::Held(nobody))],
+            vec![CreateDirectory("/ha".to_owned()), nobodys.clone()],
+            vec![nobodys],
             vec![CreateMaster(None), set.clone()],
             vec![DeleteMaster, CreateMaster(None), set.clone()],
             vec![CheckMaster, set.clone()],

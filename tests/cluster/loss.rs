@@ -138,6 +138,33 @@ fn a_term_record_that_another_took_stops_the_tree_and_is_left_as_it_is() {
     assert!(!first.is_alive());
 }
 
+/// R3: a standby that knew the record held waits it out, although a root that nobody knew would be a new election.
+#[test]
+fn a_root_that_is_deleted_with_all_below_it_does_not_make_two() {
+    let cases = [false, true].map(|is_cut_off| {
+        let group = Group::hasty(shared());
+        let links = links();
+        let deaf = group.witness(&["--ignore-term", "--daemon"]);
+        let master = group.config("master").exec(&deaf).through(&links).start();
+        group.wait_running(ELECTED_WITHIN);
+        let standby = group.start("standby");
+        wait_until("both are listed", secs(10), || {
+            group.candidates().len() == 2
+        });
+        let first = group.record().starts()[0].clone();
+        if is_cut_off {
+            links.iter().for_each(Link::blackhole);
+        }
+        group.znodes().delete_all(group.root());
+        (group, [master, standby], links, first)
+    });
+    for (group, _hosts, links, first) in &cases {
+        let next = group.wait_takeover(first, timing(SESSION).takeover_after() + BUSY);
+        assert!(next.token > first.token);
+        links.iter().for_each(Link::heal);
+    }
+}
+
 #[test]
 fn a_master_in_a_black_hole_stops_its_tree_by_itself_in_time() {
     let timing = timing(SESSION);

@@ -130,6 +130,34 @@ impl Znodes {
         }
     }
 
+    /// Deletes a znode and all below it, in one transaction: nobody sees a part of it.
+    #[track_caller]
+    pub(crate) fn delete_all(&self, path: &str) {
+        let deleted = try_for(ANSWERED_WITHIN, || {
+            let all = self.below(path);
+            let answer = self.attempt("delete all", async |client| {
+                let mut writer = client.new_multi_writer();
+                for path in &all {
+                    writer.add_delete(path, None)?;
+                }
+                writer.commit().await.map(drop).map_err(Error::from)
+            });
+            // Somebody may have made or deleted one meanwhile.
+            answer.ok()
+        });
+        deleted.unwrap_or_else(|| panic!("{path}: always another below it"));
+    }
+
+    /// A znode and all below it, the deepest first.
+    fn below(&self, path: &str) -> Vec<String> {
+        let children = self.children(path).into_iter();
+        let mut all: Vec<String> = children
+            .flat_map(|name| self.below(&format!("{path}/{name}")))
+            .collect();
+        all.push(path.to_owned());
+        all
+    }
+
     /// The names of the children, sorted; none if the znode does not exist.
     #[track_caller]
     pub(crate) fn children(&self, path: &str) -> Vec<String> {

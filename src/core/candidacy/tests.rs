@@ -151,6 +151,103 @@ fn a_record_is_known_by_its_creation_too() {
     assert_eq!(candidacy.note(at(2), &look(3, 10)), Freshness::Stale);
 }
 
+/// A candidate that knew `T` held, and sees that it is gone.
+fn bereft(seconds: u64, gone: TermSight) -> Candidacy {
+    let mut candidacy = Candidacy::default();
+    candidacy.note(at(1000), &sight(OTHERS, 4, held(seconds)));
+    let nothing = Sight {
+        master: ABSENT,
+        term: gone,
+    };
+    for millis in [2000, 3000] {
+        assert_eq!(candidacy.note(at(millis), &nothing), Freshness::Fresh);
+    }
+    candidacy
+}
+
+/// R3: whoever deletes `T`, with its root or without, deletes what it says and not the tree of its holder.
+#[test]
+fn a_record_that_was_held_when_it_was_deleted_is_waited_out() {
+    let wait = |seconds| timing().wait_out(Duration::from_secs(seconds));
+    for (theirs, ours) in [(10, 25), (25, 25), (40, 40)] {
+        let founding = |gone| {
+            let sight = Sight {
+                master: ABSENT,
+                term: gone,
+            };
+            plan(&bereft(theirs, gone), at(3000), &sight)
+        };
+        let lease = Duration::from_secs(ours);
+        let with_root = Plan::Found(Founding::WithLostRoot(lease));
+        assert_eq!(founding(TermSight::RootMissing), with_root);
+        let under_root = Plan::Found(Founding::UnderRoot(lease));
+        assert_eq!(founding(TermSight::Missing), under_root);
+        for record in [Record::Virgin, Record::Released, held(1)] {
+            let mut candidacy = bereft(theirs, TermSight::RootMissing);
+            let made_anew = Sight {
+                master: ABSENT,
+                term: TermSight::Present {
+                    stamp: Stamp {
+                        created: 90,
+                        version: 0,
+                    },
+                    modified: 90,
+                    record,
+                },
+            };
+            assert_eq!(candidacy.note(at(4000), &made_anew), Freshness::Fresh);
+            let Plan::Campaign(campaign) = plan(&candidacy, at(5000), &made_anew) else {
+                panic!("{record:?}")
+            };
+            assert_eq!(campaign.not_before, at(2000) + wait(theirs), "{record:?}");
+            assert_eq!(campaign.held.lease, lease, "R2");
+        }
+    }
+}
+
+/// The same where nobody looked while there was none.
+#[test]
+fn another_record_in_the_place_of_one_that_was_held_is_waited_out_too() {
+    let mut candidacy = Candidacy::default();
+    candidacy.note(at(1000), &sight(OTHERS, 4, held(40)));
+    let made_anew = Sight {
+        master: ABSENT,
+        term: TermSight::Present {
+            stamp: Stamp {
+                created: 90,
+                version: 0,
+            },
+            modified: 90,
+            record: Record::Virgin,
+        },
+    };
+    candidacy.note(at(2000), &made_anew);
+    let expected = at(2000) + timing().wait_out(Duration::from_secs(40));
+    assert_eq!(
+        not_before(plan(&candidacy, at(3000), &made_anew)),
+        Some(expected)
+    );
+    // Long afterwards it costs nothing any more.
+    let late = expected + Duration::from_secs(1);
+    assert_eq!(not_before(plan(&candidacy, late, &made_anew)), Some(late));
+}
+
+/// A record that says that every tree is dead leaves nothing to wait for.
+#[test]
+fn a_record_that_nobody_held_when_it_was_deleted_leaves_a_new_election() {
+    for record in [Record::Virgin, Record::Released] {
+        let mut candidacy = Candidacy::default();
+        candidacy.note(at(1000), &sight(ABSENT, 4, record));
+        let nothing = Sight {
+            master: ABSENT,
+            term: TermSight::RootMissing,
+        };
+        candidacy.note(at(2000), &nothing);
+        let anew = Plan::Found(Founding::WithRoot);
+        assert_eq!(plan(&candidacy, at(2000), &nothing), anew);
+    }
+}
+
 /// R10
 #[test]
 fn a_holder_is_deposed_after_the_full_wait_out_and_not_before() {

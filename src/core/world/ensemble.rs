@@ -1,8 +1,8 @@
 //! A model of the ensemble: one order of all writes, and reads that may lag behind it.
 
 use super::super::election::{
-    Founding, Held, MasterSight, MasterZnode, Outcome, Record, Refusal, Sight, Stamp, TermId,
-    TermSight, Transaction,
+    Founding, MasterSight, MasterZnode, Outcome, Record, Refusal, Sight, Stamp, TermId, TermSight,
+    Transaction,
 };
 use super::random::{Random, nanos};
 use std::collections::BTreeMap;
@@ -182,15 +182,13 @@ impl Ensemble {
         let state = self.latest();
         let record = match founding {
             Founding::WithRoot if !state.has_root => Record::Virgin,
+            Founding::WithLostRoot(lease) if !state.has_root => Record::held_by_nobody(lease),
             Founding::UnderRoot(lease) if state.has_root && state.term.is_none() => {
-                Record::Held(Held {
-                    id: None,
-                    generation: 0,
-                    lease,
-                    token: None,
-                })
+                Record::held_by_nobody(lease)
             }
-            Founding::WithRoot | Founding::UnderRoot(_) => return Err(Refusal::TermMissing),
+            Founding::WithRoot | Founding::WithLostRoot(_) | Founding::UnderRoot(_) => {
+                return Err(Refusal::TermMissing);
+            }
         };
         let stamp = Stamp {
             created: zxid,
