@@ -37,6 +37,9 @@ const LONGEST_ELECTOR_BACKOFF: Duration = Duration::from_secs(2);
 const FIRST_ELECTOR_BACKOFF: Duration = Duration::from_millis(100);
 /// An elector that lived this long did not fail at its start.
 const ELECTOR_IS_SOUND_AFTER: Duration = Duration::from_secs(10);
+/// Signals that come together are one: `timeout(1)` sends its own to the process, then to its group. A person who means
+/// it again takes longer.
+const TOGETHER: Duration = Duration::from_millis(100);
 /// How often killing is tried again: new processes may have been forked between look and signal.
 const KILL_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -49,7 +52,7 @@ pub struct Guard {
     tree: Tree,
     started: u32,
     exit: Option<ChildExit>,
-    shutdown: Shutdown,
+    asked: Asked,
     farewell: Option<Time>,
     elector: Elector,
     failures: u32,
@@ -60,6 +63,14 @@ pub struct Guard {
 enum Confirmation {
     Awaited,
     Given,
+}
+
+/// How often the supervisor was asked to stop.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Asked {
+    Never,
+    Once { at: Time },
+    Again,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -80,7 +91,7 @@ impl Guard {
             tree: Tree::Empty,
             started: 0,
             exit: None,
-            shutdown: Shutdown::No,
+            asked: Asked::Never,
             farewell: None,
             elector: Elector::Down { until: now },
             failures: 0,
@@ -112,7 +123,15 @@ impl Guard {
             tree: self.tree,
             started: self.started,
             exit: self.exit,
-            shutdown: self.shutdown,
+            shutdown: self.shutdown(),
+        }
+    }
+
+    fn shutdown(&self) -> Shutdown {
+        match self.asked {
+            Asked::Never => Shutdown::No,
+            Asked::Once { .. } => Shutdown::Graceful,
+            Asked::Again => Shutdown::AtOnce,
         }
     }
 
@@ -223,7 +242,7 @@ impl Guard {
         let is_credible = grant.end <= now + self.timing.lease && now < self.stop_at(&grant);
         match self.charge {
             Charge::None
-                if is_credible && self.tree == Tree::Empty && self.shutdown == Shutdown::No =>
+                if is_credible && self.tree == Tree::Empty && self.asked == Asked::Never =>
             {
                 self.charge = Charge::Open(grant);
                 self.started = 0;
@@ -303,15 +322,16 @@ impl Guard {
     }
 
     fn shut_down(&mut self, now: Time, actions: &mut Actions) {
-        match self.shutdown {
-            Shutdown::No => {
-                self.shutdown = Shutdown::Graceful;
+        match self.asked {
+            Asked::Never => {
+                self.asked = Asked::Once { at: now };
                 if let Charge::Open(grant) = self.charge {
                     self.seal(now, grant, StopReason::Shutdown, actions);
                 }
             }
-            Shutdown::Graceful | Shutdown::AtOnce => {
-                self.shutdown = Shutdown::AtOnce;
+            Asked::Once { at } if now.since(at) < TOGETHER => {}
+            Asked::Once { .. } | Asked::Again => {
+                self.asked = Asked::Again;
                 if let Tree::Stopping { kill_at } = &mut self.tree {
                     *kill_at = now;
                 }
@@ -392,7 +412,7 @@ impl Guard {
     }
 
     fn is_leaving(&self) -> bool {
-        self.shutdown != Shutdown::No && self.tree == Tree::Empty
+        self.asked != Asked::Never && self.tree == Tree::Empty
     }
 
     /// After the tree is dead the elector has the time of [`farewell`] to give the term back.

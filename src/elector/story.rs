@@ -289,7 +289,10 @@ fn tell_demoted(token: i64, loss: Loss) {
     let (level, reason) = match loss {
         Loss::MasterDeleted => (Level::Warn, "somebody deleted the master znode"),
         Loss::SessionEnded => (Level::Warn, "the ensemble ended the session"),
-        Loss::Deposed => (Level::Warn, "another candidate holds the term record"),
+        Loss::Deposed => (
+            Level::Warn,
+            "the term record is not ours any more: another candidate took it, or somebody changed it",
+        ),
         Loss::LeaseLapsed => (Level::Warn, "the lease ended without a renewal"),
         Loss::Shutdown => (Level::Info, "asked to stop"),
     };

@@ -12,6 +12,7 @@ use crate::process::spawn::{Program, keep_strays_from_children, lift};
 use crate::process::sweep::{Identity, LeftGroups, clear_host};
 use crate::process::tree::{Strangers, can_list_children, children};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
@@ -20,6 +21,10 @@ use std::ffi::{CString, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+
+/// How many descriptors guardian and elector must be allowed: those that are handed on are numbered from 64, and sockets
+/// to servers come and go.
+const DESCRIPTORS: u64 = 128;
 
 /// What a guardian needs to know; plain values, all of them checked.
 #[derive(Clone, Debug)]
@@ -58,6 +63,8 @@ pub enum Inheritance {
 pub enum Refusal {
     /// The kernel does not list a process's children, so nothing could be proven dead.
     NoChildrenList,
+    /// This process may open no more descriptors than that.
+    FewDescriptors(u64),
     /// A system call was refused.
     System(&'static str, std::io::Error),
 }
@@ -68,6 +75,11 @@ impl std::fmt::Display for Refusal {
             Refusal::NoChildrenList => f.write_str(
                 "this host's `/proc` does not list the children of a process: without that list nothing can be proven \
                  dead\nhelp: mount `/proc`, and use a kernel with CONFIG_PROC_CHILDREN (every current distribution's)",
+            ),
+            Refusal::FewDescriptors(limit) => write!(
+                f,
+                "this process may open {limit} files only, and needs {DESCRIPTORS}: `RLIMIT_NOFILE`, getrlimit(2)\n\
+                 help: `ulimit -n 1024`, or `LimitNOFILE=1024` in a systemd unit"
             ),
             Refusal::System(call, error) => write!(f, "`{call}` was refused: {error}"),
         }
@@ -83,6 +95,7 @@ impl Setup {
     /// This host cannot be guarded.
     pub fn prepare(self) -> Result<Guardian, Refusal> {
         let own = Identity::own();
+        check_descriptors()?;
         if !can_list_children() {
             return Err(Refusal::NoChildrenList);
         }
@@ -196,6 +209,15 @@ impl Setup {
         }
         lift(&fd).map_err(refused("fcntl"))
     }
+}
+
+/// Before anything is begun: an elector that runs out of them would be replaced again and again.
+fn check_descriptors() -> Result<(), Refusal> {
+    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).map_err(refused("getrlimit"))?;
+    if limit < DESCRIPTORS {
+        return Err(Refusal::FewDescriptors(limit));
+    }
+    Ok(())
 }
 
 /// The same binary, by the one name that is right even after the file was replaced.

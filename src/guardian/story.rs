@@ -1,7 +1,7 @@
 //! The guardian's part of the operator's story.
 
 use super::setup::Setup;
-use crate::core::guard::{ChildExit, Grant, Report, StopReason, Tree};
+use crate::core::guard::{ChildExit, Grant, Report, Shutdown, StopReason, Tree};
 use crate::observe::log::{Value, error, info, warn};
 use crate::process::posture::Posture;
 use nix::errno::Errno;
@@ -72,13 +72,11 @@ pub(super) fn tell(before: &Report, after: &Report) {
     if let (Tree::Running { .. } | Tree::Stopping { .. }, Tree::Killing { .. }) =
         (before.tree, after.tree)
     {
-        warn(
-            "killing the child",
-            &[(
-                "reason",
-                Value::Text(&"it did not end within its grace period"),
-            )],
-        );
+        let reason = match after.shutdown {
+            Shutdown::AtOnce => "asked to stop again",
+            Shutdown::No | Shutdown::Graceful => "it did not end within its grace period",
+        };
+        warn("killing the child", &[("reason", Value::Text(&reason))]);
     }
     if before.tree != Tree::Empty && after.tree == Tree::Empty {
         tell_exit(after.exit);

@@ -278,6 +278,20 @@ fn a_second_signal_ends_the_grace_period() {
     }
 }
 
+/// As `timeout(1)` sends its own: to the process, then to its group.
+#[test]
+fn signals_that_come_together_leave_the_child_its_grace_period() {
+    let group = Group::new(shared());
+    let command = group.witness(&["--stop-after", "700"]);
+    let mut host = group.config("a").session(LONG).exec(&command).start();
+    group.wait_running(ELECTED_WITHIN);
+    host.signal(Who::Guardian, Signal::SIGTERM);
+    host.signal(Who::Guardian, Signal::SIGINT);
+    assert!(host.wait_exit(BUSY).success());
+    assert!(group.record().starts()[0].stopped, "it ended by itself");
+    assert_eq!(host.logged("asked to stop"), 2);
+}
+
 #[test]
 fn no_descendant_outlives_the_supervisor_whatever_it_did() {
     let cases = FENCES.map(|fence| {

@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 const WAITING: &str = "the ensemble does not answer: waiting for it";
@@ -245,4 +246,23 @@ fn a_command_that_vanishes_under_a_master_is_tried_again_with_growing_pauses_in_
     appear(&group, &path);
     let second = group.wait_takeover(&first, secs(15));
     assert!(is_one_term(&[first, second]));
+}
+
+/// Said before anything is begun; the number is what would be too few.
+#[test]
+fn a_host_that_allows_too_few_descriptors_is_refused_with_what_to_do() {
+    let group = Group::new(shared());
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 100; exec \"$0\" \"$1\""])
+        .arg(env!("CARGO_BIN_EXE_zk-supervise"))
+        .arg(group.config("a").write())
+        .output()
+        .expect("every system has a shell");
+    assert_eq!(output.status.code(), Some(70), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("this process may open 100 files only"),
+        "{said}"
+    );
+    assert!(said.contains("help: `ulimit -n 1024`"), "{said}");
 }

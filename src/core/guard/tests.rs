@@ -416,6 +416,21 @@ fn a_second_shutdown_ends_the_grace_period() {
     );
 }
 
+/// As `timeout(1)` and a terminal's process group send them.
+#[test]
+fn signals_that_come_together_leave_the_grace_period_alone() {
+    let mut scene = Scene::new()
+        .then(100_000, lease(grant()))
+        .then(100_100, Fact::ShutdownAsked);
+    assert_eq!(scene.step(100_199, Fact::ShutdownAsked), []);
+    assert_eq!(scene.guard.report().shutdown, Shutdown::Graceful);
+    assert_eq!(
+        scene.step(100_201, Fact::ShutdownAsked),
+        [Action::Kill, Action::Report]
+    );
+    assert_eq!(scene.guard.report().shutdown, Shutdown::AtOnce);
+}
+
 #[test]
 fn a_supervisor_that_was_asked_to_stop_takes_no_lease() {
     let scene = Scene::new()

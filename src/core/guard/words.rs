@@ -120,7 +120,7 @@ pub enum Shutdown {
     No,
     /// Yes; the tree gets its grace period.
     Graceful,
-    /// Twice: the grace period is over.
+    /// Again, later: the grace period is over.
     AtOnce,
 }
 
