@@ -94,6 +94,31 @@ impl Mark {
             Mark::LeftBehind { .. } => true,
         }
     }
+
+    /// Whether a process can descend from the guardian: after its death the kernel gave its orphans to the very process
+    /// that adopted us, its other child, and will give it theirs (`prctl(2)`, PR_SET_CHILD_SUBREAPER). Whoever has a
+    /// living ancestor below that one which is older than the guardian was forked by somebody else.
+    fn may_descend(&self, mut stat: Stat) -> bool {
+        let Mark::StartedBy(guardian) = self else {
+            return true;
+        };
+        let adopter = nix::unistd::getppid().as_raw();
+        while stat.parent != adopter {
+            // From outside of our namespace.
+            if stat.parent == 0 {
+                return false;
+            }
+            // One that ended between two looks has left its children to another: the next hunt sees them there.
+            let Some(parent) = Stat::of(stat.parent) else {
+                return true;
+            };
+            if parent.identity.began < guardian.began {
+                return false;
+            }
+            stat = parent;
+        }
+        true
+    }
 }
 
 /// The value of a variable in the text of a `/proc/PID/environ`.
@@ -139,7 +164,7 @@ fn suspect(pid: i32, mark: &Mark, is_refused: bool, found: &mut Found) {
     }
     if stat.memory == 0 {
         found.dying.push(process);
-    } else if is_refused {
+    } else if is_refused && mark.may_descend(stat) {
         found.hidden.push(pid);
     }
 }
