@@ -177,7 +177,7 @@ pub(super) static LEASE: Key = Key {
     name: "lease",
     kind: duration(500, LONGEST_LEASE),
     about: "how long one renewal lets the master's child live",
-    unset: "default: 5/6 of session_timeout",
+    unset: "default: 5/6 of the session, or more",
     example: r#""25s""#,
 };
 pub(super) static RENEW_INTERVAL: Key = Key {

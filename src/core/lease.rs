@@ -79,7 +79,7 @@ pub struct Timing {
     pub session_timeout: Duration,
     /// How long one server may take to answer, for a connection or on it. Default: `S/15`, at least 1 s.
     pub connect_timeout: Duration,
-    /// The lease length `L`. Default: `5·S/6`.
+    /// The lease length `L`. Default: `5·S/6`; below 10 s a little more, at most `11·S/12`.
     pub lease: Duration,
     /// How long after one renewal the next is sent. Default: `S/30`, at least 100 ms.
     pub renew_interval: Duration,
@@ -261,9 +261,13 @@ fn shrink(room: Duration, bound: RateBound) -> Duration {
 }
 
 /// 5/6 of the session: what is left covers ρ, ε, a poll, and about 3 s that the leader may learn of a session's last
-/// sign of life too early (its followers report them every half tick).
+/// sign of life too early (its followers report them every half tick). A short session is given more, so that with the
+/// other defaults it, too, rides out a server that is frozen for half of its length, and 200 ms to find it again; never
+/// more than leaves room for the wait-out.
 fn default_lease(session_timeout: Duration) -> Duration {
-    part(session_timeout * 5, 6)
+    let calm = part(session_timeout * 7, 10) + Duration::from_millis(1300);
+    let most = part(session_timeout * 11, 12);
+    part(session_timeout * 5, 6).max(calm).min(most)
 }
 
 /// A part of a duration, in whole milliseconds: what people read should be readable.
@@ -289,6 +293,22 @@ mod tests {
             ..Wish::default()
         }
         .timing()
+    }
+
+    #[test]
+    fn every_session_from_six_seconds_rides_out_a_server_that_is_frozen_for_half_of_it() {
+        for tenths in 60..=3000 {
+            let session = Duration::from_millis(tenths * 100);
+            let wish = Wish {
+                session_timeout: Some(session),
+                ..Wish::default()
+            };
+            let spare = Duration::from_millis(195);
+            assert!(
+                wish.timing().rides_out() >= session / 2 + spare,
+                "{session:?}"
+            );
+        }
     }
 
     #[test]
