@@ -2,9 +2,11 @@
 //!
 //! It takes two file locks without waiting. `lock` is held by this process alone; `tree` is inherited by all that it
 //! starts, so a descendant that outlives it refuses the next witness. A refusal is written down and ends it: two ran at
-//! once. What it does goes to `record`, a line an event; that it still executes goes to `alive.<pid>`, every 10 ms.
+//! once. What it does goes to `record`, a line an event; that it still executes, and each of its descendants, goes to
+//! `alive.<pid>`, every 10 ms. SIGUSR1 makes it end as if by itself.
 //!
-//! `witness --dir DIR [--ignore-term] [--stop-after MS] [--exit-after MS] [--exit-code N] [--children N] [--daemon]`
+//! `witness --dir DIR [--ignore-term] [--stop-after MS] [--exit-after MS] [--exit-code N] [--children N] [--daemon]
+//! [--run-on]`: with the last, a refusal is written down only.
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -25,7 +27,7 @@ use std::time::Duration;
 const TICK_MS: u16 = 10;
 
 /// What nothing that a test forgot to kill outlives.
-const LONGEST_LIFE: Duration = Duration::from_secs(600);
+const LONGEST_LIFE: Duration = Duration::from_secs(3600);
 
 #[derive(Default)]
 struct Options {
@@ -37,6 +39,7 @@ struct Options {
     exit_code: u8,
     children: usize,
     daemon: bool,
+    run_on: bool,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +82,7 @@ fn options() -> Options {
             "--exit-code" => options.exit_code = value().parse().expect("a small number"),
             "--children" => options.children = value().parse().expect("a number"),
             "--daemon" => options.daemon = true,
+            "--run-on" => options.run_on = true,
             "--part-child" => options.part = Part::Child,
             "--part-daemonizer" => options.part = Part::Daemonizer,
             "--part-daemon" => options.part = Part::Daemon,
@@ -96,17 +100,21 @@ fn witness(options: &Options) -> ExitCode {
     let mut stop = SigSet::empty();
     stop.add(Signal::SIGTERM);
     stop.add(Signal::SIGINT);
+    stop.add(Signal::SIGUSR1);
     stop.thread_block().expect("a signal can be blocked");
     let signals = SignalFd::with_flags(&stop, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         .expect("a signal descriptor can be made");
 
     let dir = &options.dir;
-    let Some((_lock, tree)) = take(dir, "lock").zip(take(dir, "tree")) else {
-        return ExitCode::from(99);
-    };
-    fcntl(&tree, FcntlArg::F_SETFD(FdFlag::empty())).expect("our own descriptor");
-    let alive = File::create(dir.join(format!("alive.{}", std::process::id())))
-        .expect("the directory is writable");
+    let locks = take(dir, "lock").zip(take(dir, "tree"));
+    match &locks {
+        Some((_, tree)) => {
+            fcntl(tree, FcntlArg::F_SETFD(FdFlag::empty())).expect("our own descriptor");
+        }
+        None if options.run_on => {}
+        None => return ExitCode::from(99),
+    }
+    let alive = alive(dir);
     write_line(dir, "start");
     for _ in 0..options.children {
         start(options, "--part-child");
@@ -125,14 +133,13 @@ fn run(options: &Options, signals: &SignalFd, alive: &File) {
     let mut end = options.exit_after.map(|span| began + span);
     let mut asked = false;
     while end.is_none_or(|end| now() < end) && now() < began + LONGEST_LIFE {
-        let line = format!("{:020}\n", now().as_nanos());
-        alive
-            .write_at(line.as_bytes(), 0)
-            .expect("the disk has room");
+        show(alive);
         let mut descriptors = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         poll(&mut descriptors, PollTimeout::from(TICK_MS)).ok();
-        let is_first = signals.read_signal().is_ok_and(|it| it.is_some()) && !asked;
-        if is_first {
+        let signal = signals.read_signal().ok().flatten();
+        if signal.is_some_and(|it| it.ssi_signo == Signal::SIGUSR1 as u32) {
+            end = Some(now());
+        } else if signal.is_some() && !asked {
             asked = true;
             write_line(&options.dir, "asked");
             if !options.ignore_term {
@@ -140,6 +147,19 @@ fn run(options: &Options, signals: &SignalFd, alive: &File) {
             }
         }
     }
+}
+
+/// The file that shows when this process last executed.
+fn alive(dir: &Path) -> File {
+    let path = dir.join(format!("alive.{}", std::process::id()));
+    File::create(path).expect("the directory is writable")
+}
+
+fn show(alive: &File) {
+    let line = format!("{:020}\n", now().as_nanos());
+    alive
+        .write_at(line.as_bytes(), 0)
+        .expect("the disk has room");
 }
 
 /// One of the two locks, or a line that says who held it.
@@ -171,13 +191,15 @@ fn start(options: &Options, part: &str) {
         .expect("the witness can be started");
 }
 
-/// Does nothing, deaf to some signals, for as long as it may.
+/// Does nothing but show that it executes, deaf to some signals, for as long as it may.
 fn idle(options: &Options, blocked: &SigSet) -> ExitCode {
     blocked.thread_set_mask().expect("a signal mask can be set");
+    let alive = alive(&options.dir);
     write_line(&options.dir, "descendant");
     let end = now() + LONGEST_LIFE;
     while now() < end {
-        poll(&mut [], PollTimeout::from(1000_u16)).ok();
+        show(&alive);
+        poll(&mut [], PollTimeout::from(TICK_MS)).ok();
     }
     ExitCode::SUCCESS
 }
