@@ -1,5 +1,6 @@
 //! Real ZooKeeper servers as child processes on loopback ports.
 
+use super::netns::inside;
 use super::process::{Process, is_stopped};
 use super::scratch::{Scratch, free_port};
 use super::time::{secs, wait_until};
@@ -7,7 +8,7 @@ use nix::sys::signal::Signal;
 use std::env;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
@@ -25,6 +26,25 @@ pub(crate) enum Pace {
     Quick,
 }
 
+/// Where a server runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    /// Its address, for clients and for the other servers.
+    pub(crate) address: IpAddr,
+    /// The network namespace it is in, as `/run/netns` names it; none for this process's own.
+    pub(crate) namespace: Option<String>,
+}
+
+impl Place {
+    /// The loopback address of this process's own network.
+    fn here() -> Place {
+        Place {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            namespace: None,
+        }
+    }
+}
+
 /// Servers that know each other, and are killed with this value.
 pub(crate) struct Ensemble {
     servers: Vec<Server>,
@@ -36,6 +56,7 @@ pub(crate) struct Server {
     address: SocketAddr,
     config: String,
     dir: String,
+    namespace: Option<String>,
     process: Mutex<Option<Process>>,
 }
 
@@ -58,17 +79,24 @@ impl Ensemble {
 
     /// Starts `count` servers at a pace, and waits until all of them serve.
     pub(crate) fn at(pace: Pace, count: usize) -> Ensemble {
+        Ensemble::across(pace, &vec![Place::here(); count])
+    }
+
+    /// Starts a server at each place, and waits until all of them serve.
+    pub(crate) fn across(pace: Pace, places: &[Place]) -> Ensemble {
         let dir = Scratch::new("ensemble");
-        let ports: Vec<[u16; 3]> = (0..count)
+        let ports: Vec<[u16; 3]> = places
+            .iter()
             .map(|_| [free_port(), free_port(), free_port()])
             .collect();
-        let members = members(&ports);
-        let servers = ports
+        let settings = settings(pace) + &members(places, &ports);
+        let servers = places
             .iter()
+            .zip(&ports)
             .zip(1..)
-            .map(|([client, ..], id)| {
+            .map(|((place, [client, ..]), id)| {
                 let home = dir.join(id.to_string());
-                Server::prepare(&home, id, *client, &(settings(pace) + &members))
+                Server::prepare(&home, id, place, *client, &settings)
             })
             .collect();
         let ensemble = Ensemble { servers, _dir: dir };
@@ -135,7 +163,7 @@ impl Server {
             .append(true)
             .open(format!("{}/log", self.dir))
             .expect("the directory is ours");
-        let mut command = java(&self.dir);
+        let mut command = java(&self.dir, self.namespace.as_deref());
         command
             .arg(&self.config)
             .current_dir(&self.dir)
@@ -217,17 +245,20 @@ impl Server {
         }
     }
 
-    fn prepare(home: &Path, id: usize, port: u16, settings: &str) -> Server {
+    fn prepare(home: &Path, id: usize, place: &Place, port: u16, settings: &str) -> Server {
         fs::create_dir_all(home).expect("the directory is ours");
         let dir = home.to_str().expect("temporary paths are UTF-8").to_owned();
         let config = format!("{dir}/zoo.cfg");
-        let text = format!("{settings}dataDir={dir}\nclientPort={port}\n");
+        let address = place.address;
+        let text =
+            format!("{settings}dataDir={dir}\nclientPort={port}\nclientPortAddress={address}\n");
         fs::write(&config, text).expect("the directory is ours");
         fs::write(home.join("myid"), id.to_string()).expect("the directory is ours");
         Server {
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            address: SocketAddr::new(address, port),
             config,
             dir,
+            namespace: place.namespace.clone(),
             process: Mutex::new(None),
         }
     }
@@ -240,25 +271,26 @@ fn settings(pace: Pace) -> String {
     };
     format!(
         "tickTime={tick}\ninitLimit={init}\nsyncLimit=5\nminSessionTimeout={shortest}\nmaxSessionTimeout={longest}\n\
-         clientPortAddress=127.0.0.1\nadmin.enableServer=false\n4lw.commands.whitelist=*\nmaxClientCnxns=0\n"
+         admin.enableServer=false\n4lw.commands.whitelist=*\nmaxClientCnxns=0\n"
     )
 }
 
 /// The `server.N` lines; none for a single server, which runs standalone.
-fn members(ports: &[[u16; 3]]) -> String {
+fn members(places: &[Place], ports: &[[u16; 3]]) -> String {
     if ports.len() == 1 {
         return String::new();
     }
-    let lines = ports
-        .iter()
-        .zip(1..)
-        .map(|([_, peer, election], id)| format!("server.{id}=127.0.0.1:{peer}:{election}\n"));
-    lines.collect()
+    let lines = places.iter().zip(ports).zip(1..);
+    lines
+        .map(|((place, [_, peer, election]), id)| {
+            format!("server.{id}={}:{peer}:{election}\n", place.address)
+        })
+        .collect()
 }
 
-fn java(dir: &str) -> Command {
+fn java(dir: &str, namespace: Option<&str>) -> Command {
     let java = env::var("JAVA_HOME").map_or("java".into(), |home| format!("{home}/bin/java"));
-    let mut command = Command::new(java);
+    let mut command = inside(namespace, &java);
     command
         .args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
         .args(["-XX:-UsePerfData", "-Dzookeeper.jmx.log4j.disable=true"])

@@ -201,9 +201,14 @@ impl Config {
     }
 
     /// Runs in a network namespace, and reaches the servers through its links only.
-    pub(crate) fn inside(mut self, namespace: &Netns) -> Config {
-        self.namespace = Some(namespace.name().into());
-        self.through(namespace.links())
+    pub(crate) fn inside(self, namespace: &Netns) -> Config {
+        self.within(namespace.name()).through(namespace.links())
+    }
+
+    /// Runs in the network namespace that `/run/netns` knows by this name.
+    pub(crate) fn within(mut self, namespace: &str) -> Config {
+        self.namespace = Some(namespace.into());
+        self
     }
 
     /// Writes the file and returns its path.

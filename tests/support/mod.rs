@@ -26,15 +26,15 @@
 //! * `group.znodes()` reads and writes znodes; `expire(server, group.master_session())` ends the master's session.
 //! * Conditions are waited for (`wait_until`, `wait_for`), or held true (`holds_for`); nothing sleeps.
 
-mod ensemble;
+pub(crate) mod ensemble;
 mod group;
 mod link;
 mod netns;
-mod process;
+pub(crate) mod process;
 mod record;
-mod scratch;
+pub(crate) mod scratch;
 mod supervisor;
-mod time;
+pub(crate) mod time;
 mod znodes;
 
 pub(crate) use ensemble::{Ensemble, shared};

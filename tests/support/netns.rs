@@ -5,6 +5,7 @@ use super::link::Link;
 use super::process::run;
 use super::scratch::{number, skip};
 use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
 
 /// A network namespace, with a link to each server. Deleted when dropped.
 pub(crate) struct Netns {
@@ -91,5 +92,19 @@ impl Drop for Netns {
     fn drop(&mut self) {
         run("ip", &["link", "del", &self.cable()]).ok();
         run("ip", &["netns", "del", &self.name]).ok();
+    }
+}
+
+/// A program in a network namespace that `/run/netns` names, or in our own.
+pub(crate) fn inside(namespace: Option<&str>, program: &str) -> Command {
+    match namespace {
+        // Not `ip netns exec`, which also mounts another /sys, without cgroups.
+        Some(namespace) => {
+            let mut command = Command::new("nsenter");
+            command.arg(format!("--net=/run/netns/{namespace}"));
+            command.arg(program);
+            command
+        }
+        None => Command::new(program),
     }
 }

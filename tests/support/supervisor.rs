@@ -1,5 +1,6 @@
 //! The real binary: one candidate, its two processes and its child.
 
+use super::netns::inside;
 use super::process::{Process, children, command_line, descendants, is_alive, kill_marked, stat};
 use super::scratch::tell;
 use super::time::{secs, wait_for};
@@ -44,16 +45,7 @@ impl Supervisor {
                 .append(true)
                 .open(dir.join(name))
         };
-        let mut command = match namespace {
-            // Not `ip netns exec`, which also mounts another /sys, without cgroups.
-            Some(namespace) => {
-                let mut command = Command::new("nsenter");
-                command.arg(format!("--net=/run/netns/{namespace}"));
-                command.arg(BINARY);
-                command
-            }
-            None => Command::new(BINARY),
-        };
+        let mut command = inside(namespace, BINARY);
         command
             .arg(file)
             .env(MARKER, &dir)
