@@ -1,0 +1,207 @@
+//! What each kind of fault may cost: whether the child must run on through it, and for how long nobody may be master.
+//!
+//! All of it follows from the lease ([`Timing`]) and from the four constants below. A *gap* is the time in which no
+//! witness executed, from the last sign of the old tree to the first of the new one. In the table, *outage* is for how
+//! long no renewal can succeed; where it may reach what the lease rides out, the mastership may move, else the child
+//! must not notice.
+//!
+//! | fault | outage | the child | a gap is at most |
+//! |---|---|---|---|
+//! | guardian killed, of the master | | moves: the kernel kills it, the elector sweeps and releases | slack |
+//! | guardian stopped for more than its patience | | moves: the elector kills the guardian | slack |
+//! | elector killed or stopped | patience + connect timeout | runs on | 0 |
+//! | child killed, or ends by itself | | is started again in its term | its backoff + slack |
+//! | child stopped | | runs on, for all that is known | 0 |
+//! | host killed | | moves | takeover + slack |
+//! | host frozen for longer than the lease | | excluded: it may run beside the next until its guardian has run | takeover + slack |
+//! | guardian and elector killed | | excluded: descendants may run until the host's next supervisor finds them | takeover + slack |
+//! | planned stop | | moves | slack |
+//! | host cut off, whichever way | length + connect timeout | runs on, or stops itself | takeover − stop + slack |
+//! | host delayed by d each way | length, if two ways take longer than the connect timeout | runs on | 0 |
+//! | connections reset | connect timeout | runs on | 0 |
+//! | follower killed, frozen, or cut from clients | connect timeout | runs on | 0 |
+//! | leader killed | election + connect timeout | runs on | 0 |
+//! | leader frozen, or cut from its followers | given up + election + connect timeout | runs on | 0 |
+//! | rolling restart | that of a leader killed, once a server | runs on | 0 |
+//! | master znode deleted, session expired | | moves: the old one stops, the next waits out what it held | takeover + slack |
+//! | processors starved | | runs on | 0 |
+//!
+//! Done to a standby, each of them leaves the child alone. Where two are done at once, the mastership may move, and the
+//! gap may be as long as both together and one more takeover.
+
+use crate::draw::{Deed, Plan};
+use crate::kinds::{HostAim, OfGroup, OfHost, OfServer};
+use crate::story::{Label, Life};
+use std::time::Duration;
+use zk_supervise::core::lease::Timing;
+use zk_supervise::core::restart::Backoff;
+
+/// What a loaded machine with two processors adds to what should happen at once: the dying, the sweep, the watch, the
+/// campaign and the start of the next child each wait for a processor that others use.
+pub(crate) const SLACK: Duration = Duration::from_millis(1500);
+
+/// How long an election among the servers takes at the quick pace (measured: 0.3 to 0.8 s, and the load).
+const ELECTION: Duration = Duration::from_millis(1200);
+
+/// When the followers of a silent leader give it up, and it them: five ticks of 200 ms.
+const GIVEN_UP: Duration = Duration::from_millis(1000);
+
+/// How long all may take to be well again: JVMs start slowly where others compile.
+pub(crate) const WHOLE_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long after a thaw, or after the start of the next supervisor, what the design excludes may go on.
+pub(crate) const EXCLUDED_FOR: Duration = SLACK;
+
+/// What a fault may do, as it is judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Effect {
+    /// The child does not notice.
+    None,
+    /// The child is started again, in its term.
+    StartedAgain,
+    /// The mastership may move.
+    Moves,
+    /// The same, and two may run at once: for how long is judged.
+    Excluded(Excluded),
+}
+
+/// What the design does not cover.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Excluded {
+    /// All of a host stands still, and goes on later.
+    Frozen,
+    /// Guardian and elector die at once, and leave descendants behind.
+    Orphaned,
+}
+
+impl Effect {
+    pub(crate) fn label(self) -> Label {
+        match self {
+            Effect::None => Label::MustRideOut,
+            Effect::StartedAgain | Effect::Moves => Label::MayMove,
+            Effect::Excluded(_) => Label::Excluded,
+        }
+    }
+}
+
+/// What is expected of a fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Expectation {
+    pub(crate) effect: Effect,
+    /// For how long nobody may be master.
+    pub(crate) bound: Duration,
+}
+
+impl Expectation {
+    const CALM: Expectation = Expectation {
+        effect: Effect::None,
+        bound: Duration::ZERO,
+    };
+
+    fn new(effect: Effect, bound: Duration) -> Expectation {
+        Expectation { effect, bound }
+    }
+
+    /// Two at once.
+    pub(crate) fn beside(self, other: Expectation, timing: &Timing) -> Expectation {
+        let excluded = [self.effect, other.effect]
+            .into_iter()
+            .find(|effect| matches!(effect, Effect::Excluded(_)));
+        Expectation {
+            effect: excluded.unwrap_or(Effect::Moves),
+            bound: self.bound + other.bound + timing.takeover_after(),
+        }
+    }
+}
+
+/// What a fault may do, done as it was planned.
+///
+/// `role`: what the server is that it was done to. `term`: the lives of the term that it was done in.
+pub(crate) fn expect(
+    plan: &Plan,
+    role: Option<Role>,
+    term: &[Life],
+    timing: &Timing,
+) -> Expectation {
+    match plan.deed {
+        Deed::Host(_, HostAim::Standby(_)) => Expectation::CALM,
+        Deed::Host(kind, HostAim::Master) => of_host(kind, plan.length, term, timing),
+        Deed::Server(kind, _) => of_server(kind, plan.length, role, timing),
+        Deed::Group(kind) => of_group(kind, timing),
+    }
+}
+
+fn of_host(kind: OfHost, length: Duration, term: &[Life], timing: &Timing) -> Expectation {
+    let takeover = timing.takeover_after() + SLACK;
+    match kind {
+        OfHost::GuardianStopped if length < timing.patience() => Expectation::CALM,
+        OfHost::GuardianKilled | OfHost::GuardianStopped | OfHost::PlannedStop => {
+            Expectation::new(Effect::Moves, SLACK)
+        }
+        OfHost::ChildKilled | OfHost::ChildEnds => {
+            Expectation::new(Effect::StartedAgain, backoff(term) + SLACK)
+        }
+        OfHost::Killed => Expectation::new(Effect::Moves, takeover),
+        OfHost::Frozen => Expectation::new(Effect::Excluded(Excluded::Frozen), takeover),
+        OfHost::PairKilled => Expectation::new(Effect::Excluded(Excluded::Orphaned), takeover),
+        OfHost::Cut => outage(length, timing),
+        OfHost::ElectorKilled
+        | OfHost::ElectorStopped
+        | OfHost::ChildStopped
+        | OfHost::Delayed
+        | OfHost::Reset => Expectation::CALM,
+    }
+}
+
+fn of_server(kind: OfServer, length: Duration, role: Option<Role>, timing: &Timing) -> Expectation {
+    let election = match (kind, role) {
+        (OfServer::CutFromClients, _) | (_, Some(Role::Follower)) => Duration::ZERO,
+        (OfServer::Killed, _) => ELECTION,
+        (OfServer::Frozen | OfServer::FrozenAfterRenewal | OfServer::CutFromPeers, _) => {
+            length.min(GIVEN_UP) + ELECTION
+        }
+    };
+    outage(election, timing)
+}
+
+fn of_group(kind: OfGroup, timing: &Timing) -> Expectation {
+    match kind {
+        OfGroup::RollingRestart => outage(ELECTION, timing),
+        OfGroup::MasterDeleted | OfGroup::SessionExpired => {
+            Expectation::new(Effect::Moves, timing.takeover_after() + SLACK)
+        }
+        OfGroup::Starved => Expectation::CALM,
+    }
+}
+
+/// What a server is in its ensemble.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    Leader,
+    Follower,
+}
+
+/// No renewal can succeed for so long, and then a server must be found: the lease rides it out, or the child stops.
+fn outage(span: Duration, timing: &Timing) -> Expectation {
+    if span + timing.connect_timeout <= timing.rides_out() {
+        Expectation::CALM
+    } else {
+        Expectation::new(Effect::Moves, cut_off(timing))
+    }
+}
+
+/// The child stops itself that long after the last good renewal; the next starts that long after the last it saw.
+fn cut_off(timing: &Timing) -> Duration {
+    timing.takeover_after() - timing.stop_after() + timing.renew_interval + SLACK
+}
+
+/// The pause before the child of a term is started again, after all the lives it had in it.
+fn backoff(term: &[Life]) -> Duration {
+    let mut backoff = Backoff::default();
+    let pauses = term
+        .iter()
+        .map(|life| backoff.pause_after(life.end.saturating_sub(life.start)));
+    pauses
+        .last()
+        .unwrap_or_else(|| Backoff::default().pause_after(Duration::ZERO))
+}

@@ -1,0 +1,253 @@
+//! The judge is judged: records written by hand, in which what must be found is found, and nothing else.
+
+use crate::bounds::{EXCLUDED_FOR, Effect, Excluded, Expectation};
+use crate::draw::{Network, draw};
+use crate::judge::{Done, Evidence, Trial};
+use crate::kinds::KINDS;
+use crate::story::{LifeEnd, Verdict};
+use crate::support::scratch::Scratch;
+use crate::support::time::{millis, secs};
+use crate::witnesses::Witnesses;
+use std::fs;
+use std::time::Duration;
+use zk_supervise::core::lease::Wish;
+
+/// Each check, and the sentence it proves.
+pub(crate) const CHECKS: [(&str, fn()); 11] = [
+    (
+        "torture::one_child_after_another_is_clean",
+        one_after_another,
+    ),
+    ("torture::two_at_once_are_an_overlap", two_at_once),
+    (
+        "torture::a_descendant_that_lives_on_is_an_overlap",
+        descendant,
+    ),
+    ("torture::a_refused_lock_is_an_overlap", refused),
+    ("torture::a_token_that_falls_is_an_overlap", falling_token),
+    (
+        "torture::a_restart_that_must_be_ridden_out_is_needless",
+        not_ridden_out,
+    ),
+    (
+        "torture::a_restart_when_all_is_well_is_needless",
+        out_of_the_blue,
+    ),
+    (
+        "torture::a_child_that_ends_starts_once_more_in_its_term_and_no_more",
+        started_again,
+    ),
+    (
+        "torture::a_gap_beyond_its_bound_and_a_group_that_stays_ill_are_overdue",
+        overdue,
+    ),
+    (
+        "torture::what_the_design_excludes_is_measured_and_only_for_its_time",
+        excluded,
+    ),
+    (
+        "torture::the_same_seed_draws_the_same_and_each_kind_as_often",
+        drawn,
+    ),
+];
+
+/// A process that cannot be: beyond the largest pid.
+const NOBODY: i32 = 5_000_000;
+
+/// A record written by hand, in seconds and milliseconds since the start.
+struct Written {
+    dir: Scratch,
+    record: String,
+}
+
+impl Written {
+    fn new() -> Written {
+        Written {
+            dir: Scratch::new("judge"),
+            record: String::new(),
+        }
+    }
+
+    fn line(mut self, kind: &str, pid: i32, at: u64, host: &str, token: u64) -> Written {
+        let (pid, at) = (NOBODY + pid, millis(at).as_nanos());
+        self.record += &format!("{kind} {pid} {at} {host} {token}\n");
+        self
+    }
+
+    /// A child that was last seen executing at `end`, and was killed then.
+    fn life(self, pid: i32, host: &str, token: u64, start: u64, end: u64) -> Written {
+        self.line("start", pid, start, host, token).alive(pid, end)
+    }
+
+    fn alive(self, pid: i32, at: u64) -> Written {
+        let path = self.dir.join(format!("alive.{}", NOBODY + pid));
+        let text = format!("{:020}\n", millis(at).as_nanos());
+        fs::write(path, text).expect("the directory is ours");
+        self
+    }
+
+    fn witnesses(&self) -> Witnesses {
+        fs::write(self.dir.join("record"), &self.record).expect("the directory is ours");
+        let mut witnesses = Witnesses::of(self.dir.path());
+        witnesses.look();
+        witnesses
+    }
+
+    fn evidence<'a>(&self, trials: &'a [Trial]) -> Evidence<'a> {
+        let witnesses = self.witnesses();
+        Evidence {
+            began: secs(1),
+            ended: secs(60),
+            lives: witnesses.lives(),
+            refusals: witnesses.refusals().into(),
+            trials,
+        }
+    }
+
+    fn verdict(&self, trials: &[Trial]) -> Verdict {
+        self.evidence(trials).verdict()
+    }
+}
+
+/// A fault from 10 s to 12 s, after which all is well at 20 s.
+fn trial(effect: Effect, bound: Duration) -> Trial {
+    Trial {
+        done: vec![Done {
+            kind: "a fault",
+            on: vec!["a".into()],
+            from: secs(10),
+            until: secs(12),
+        }],
+        expectation: Expectation { effect, bound },
+        whole: Some(secs(20)),
+    }
+}
+
+/// Two children with this much between them.
+fn two(gap: u64) -> Written {
+    let written = Written::new().life(1, "a", 7, 500, 10_000);
+    written.life(2, "b", 8, 10_000 + gap, 59_000)
+}
+
+fn one_after_another() {
+    let trials = [trial(Effect::Moves, secs(6))];
+    let written = two(5000);
+    let clean = Verdict {
+        takeovers: 1,
+        ..Verdict::default()
+    };
+    assert_eq!(written.verdict(&trials), clean);
+    let outcome = written.evidence(&trials).outcome(0);
+    assert_eq!(outcome.gap, Some(secs(5)));
+    let lives = written.evidence(&trials).lives;
+    assert_eq!(lives[0].ending, LifeEnd::Killed);
+    let asked = two(100).line("asked", 1, 9000, "a", 7);
+    let asked = asked.line("stop", 1, 10_000, "a", 7);
+    assert_eq!(asked.witnesses().lives()[0].ending, LifeEnd::Stopped);
+}
+
+fn two_at_once() {
+    let written = Written::new().life(1, "a", 7, 500, 11_000);
+    let written = written.life(2, "b", 8, 10_990, 59_000);
+    let verdict = written.verdict(&[trial(Effect::Moves, secs(6))]);
+    assert_eq!(verdict.overlaps.len(), 1, "{verdict:?}");
+    assert!(
+        verdict.overlaps[0].contains("ran at once for 10ms"),
+        "{verdict:?}"
+    );
+}
+
+fn descendant() {
+    let written = Written::new().life(1, "a", 7, 500, 10_000);
+    let written = written.line("descendant", 3, 600, "a", 7).alive(3, 10_600);
+    let written = written.life(2, "b", 8, 10_500, 59_000);
+    let verdict = written.verdict(&[trial(Effect::Moves, secs(6))]);
+    assert_eq!(verdict.overlaps.len(), 1, "{verdict:?}");
+}
+
+fn refused() {
+    let written = two(50).line("OVERLAP-tree", 2, 10_050, "b", 8);
+    let verdict = written.verdict(&[trial(Effect::Moves, secs(6))]);
+    assert_eq!(verdict.overlaps.len(), 1, "{verdict:?}");
+}
+
+fn falling_token() {
+    let written = Written::new().life(1, "a", 7, 500, 10_000);
+    let written = written.life(2, "b", 6, 10_500, 59_000);
+    let verdict = written.verdict(&[trial(Effect::Moves, secs(6))]);
+    assert_eq!(verdict.overlaps.len(), 1, "{verdict:?}");
+}
+
+fn not_ridden_out() {
+    let verdict = two(50).verdict(&[trial(Effect::None, Duration::ZERO)]);
+    assert_eq!(
+        (verdict.needless.len(), verdict.overdue.len()),
+        (1, 0),
+        "{verdict:?}"
+    );
+}
+
+fn out_of_the_blue() {
+    let late = Trial {
+        whole: Some(millis(10_040)),
+        ..trial(Effect::Moves, secs(6))
+    };
+    let verdict = two(50).verdict(&[late]);
+    assert_eq!(verdict.needless.len(), 1, "{verdict:?}");
+    let verdict = two(50).verdict(&[]);
+    assert_eq!(verdict.needless.len(), 1, "{verdict:?}");
+}
+
+fn started_again() {
+    let trials = [trial(Effect::StartedAgain, secs(3))];
+    let once = Written::new().life(1, "a", 7, 500, 10_000);
+    let once = once.life(2, "a", 7, 11_000, 12_000);
+    assert_eq!(once.verdict(&trials), Verdict::default());
+    let twice = once.life(3, "a", 7, 14_000, 59_000);
+    assert_eq!(twice.verdict(&trials).needless.len(), 1);
+    assert_eq!(two(50).verdict(&trials).needless.len(), 1);
+}
+
+fn overdue() {
+    let trials = [trial(Effect::Moves, secs(6))];
+    assert_eq!(two(6001).verdict(&trials).overdue.len(), 1);
+    assert_eq!(two(6000).verdict(&trials).overdue.len(), 0);
+    let ill = Trial {
+        whole: None,
+        ..trial(Effect::None, Duration::ZERO)
+    };
+    let alone = Written::new().life(1, "a", 7, 500, 10_000);
+    let verdict = alone.verdict(&[ill]);
+    assert_eq!(verdict.overdue.len(), 1, "{verdict:?}");
+}
+
+fn excluded() {
+    let trials = [trial(Effect::Excluded(Excluded::Frozen), secs(20))];
+    let at_once = |end| {
+        let written = Written::new().life(1, "a", 7, 500, end);
+        let written = written.life(2, "b", 8, 11_000, 59_000);
+        written.line("OVERLAP-lock", 2, 11_000, "b", 8)
+    };
+    let short = at_once(12_030);
+    assert_eq!(short.verdict(&trials).overlaps, Vec::<String>::new());
+    assert_eq!(short.evidence(&trials).beside()[0].span, millis(30));
+    let allowed = u64::try_from((secs(12) + EXCLUDED_FOR).as_millis()).expect("seconds");
+    let long = at_once(allowed + 1);
+    assert_eq!(long.verdict(&trials).overlaps.len(), 1);
+}
+
+fn drawn() {
+    let timing = Wish::default().timing();
+    let slots = draw(7, 20, Network::Namespaces, &timing);
+    assert_eq!(slots, draw(7, 20, Network::Namespaces, &timing));
+    assert_ne!(slots, draw(8, 20, Network::Namespaces, &timing));
+    for kind in KINDS {
+        let plans = slots.iter().flat_map(|slot| &slot.plans);
+        assert_eq!(
+            plans.filter(|plan| plan.kind() == kind).count(),
+            20,
+            "{kind:?}"
+        );
+    }
+    assert!(slots.iter().any(|slot| slot.plans.len() == 2));
+}

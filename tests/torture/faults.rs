@@ -1,0 +1,258 @@
+//! Doing each fault, and undoing it.
+
+use crate::bounds::{Expectation, expect};
+use crate::draw::{Deed, Lost, Plan};
+use crate::field::{COUNT, Field};
+use crate::host::signal_all;
+use crate::kinds::{HostAim, OfGroup, OfHost, OfServer, ServerAim};
+use crate::support::process::Process;
+use crate::support::time::{secs, try_for};
+use crate::support::{Link, Way, Who, expire};
+use crate::wires::End;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use std::process::Command;
+
+/// How many busy loops starve this machine: two for each of its processors.
+const LOOPS_A_PROCESSOR: usize = 2;
+
+/// What was done, and what is left to be undone.
+pub(crate) struct Harm {
+    /// The host or server it was done to.
+    pub(crate) on: Vec<String>,
+    pub(crate) expectation: Expectation,
+    wound: Wound,
+}
+
+enum Wound {
+    /// Nothing is to be undone: a supervisor that ended is started again by who waits for all to be well.
+    Healing,
+    Stopped(Vec<Pid>),
+    ServerDown(usize),
+    ServerFrozen(usize),
+    /// These packets are lost.
+    Cut(Vec<(End, End)>),
+    /// The relays of a host hold or delay.
+    LinksOf(usize),
+    /// All relays to a server hold.
+    LinksTo(usize),
+    Busy(Vec<Process>),
+}
+
+impl Field {
+    /// Does a fault.
+    pub(crate) fn harm(&mut self, plan: &Plan) -> Harm {
+        let term = self.lives_of_term();
+        let (on, role, wound) = match plan.deed {
+            Deed::Host(kind, aim) => {
+                let host = self.aimed_host(aim);
+                let on = vec![self.hosts[host].name.clone()];
+                (on, None, self.harm_host(kind, host, plan))
+            }
+            Deed::Server(kind, aim) => {
+                let server = self.aimed_server(aim);
+                let role = self.role(server);
+                (
+                    vec![name(server)],
+                    Some(role),
+                    self.harm_server(kind, server),
+                )
+            }
+            Deed::Group(kind) => (Vec::new(), None, self.harm_group(kind)),
+        };
+        Harm {
+            on,
+            expectation: expect(plan, role, &term, &self.timing),
+            wound,
+        }
+    }
+
+    /// Undoes it.
+    pub(crate) fn heal(&mut self, harm: Harm) {
+        match harm.wound {
+            Wound::Healing => {}
+            Wound::Stopped(pids) => signal_all(&pids, Signal::SIGCONT),
+            Wound::ServerDown(server) => self.ensemble.servers()[server].start(),
+            Wound::ServerFrozen(server) => self.ensemble.servers()[server].thaw(),
+            Wound::Cut(ways) => {
+                let wires = self.wires.as_ref().expect("they were cut");
+                ways.iter().for_each(|&(from, to)| wires.mend(from, to));
+            }
+            Wound::LinksOf(host) => self.hosts[host].links.iter().for_each(Link::heal),
+            Wound::LinksTo(server) => {
+                let links = self.hosts.iter().map(|host| &host.links[server]);
+                links.for_each(Link::heal);
+            }
+            Wound::Busy(loops) => drop(loops),
+        }
+    }
+
+    fn harm_host(&mut self, kind: OfHost, at: usize, plan: &Plan) -> Wound {
+        let (guardian, elector) = (vec![Who::Guardian], vec![Who::Elector]);
+        let child = vec![Who::Child];
+        match kind {
+            OfHost::GuardianKilled => self.kill(at, &guardian, Signal::SIGKILL),
+            OfHost::GuardianStopped => self.stop(at, &guardian),
+            OfHost::ElectorKilled => self.kill(at, &elector, Signal::SIGKILL),
+            OfHost::ElectorStopped => self.stop(at, &elector),
+            OfHost::ChildKilled => self.kill(at, &child, Signal::SIGKILL),
+            OfHost::ChildStopped => self.stop(at, &child),
+            OfHost::ChildEnds => self.kill(at, &child, Signal::SIGUSR1),
+            OfHost::PlannedStop => self.kill(at, &guardian, Signal::SIGTERM),
+            OfHost::PairKilled => {
+                // Stopped first, so that neither sees the other die.
+                let pair = [Who::Guardian, Who::Elector];
+                self.stop(at, &pair);
+                self.kill(at, &pair, Signal::SIGKILL)
+            }
+            OfHost::Killed => {
+                self.hosts[at].crash();
+                Wound::Healing
+            }
+            OfHost::Frozen => {
+                let everybody = self.hosts[at].everybody();
+                signal_all(&everybody, Signal::SIGSTOP);
+                Wound::Stopped(everybody)
+            }
+            OfHost::Cut => self.cut_off(at, plan.lost),
+            OfHost::Delayed => {
+                // There and back is well below the connect timeout.
+                let delay = self.timing.connect_timeout / 8;
+                let links = self.hosts[at].links.iter();
+                links.for_each(|link| link.delay(delay));
+                Wound::LinksOf(at)
+            }
+            OfHost::Reset => {
+                self.hosts[at].links.iter().for_each(Link::reset);
+                Wound::Healing
+            }
+        }
+    }
+
+    fn harm_server(&mut self, kind: OfServer, at: usize) -> Wound {
+        let server = &self.ensemble.servers()[at];
+        match kind {
+            OfServer::Killed => {
+                server.kill();
+                Wound::ServerDown(at)
+            }
+            OfServer::Frozen => {
+                server.freeze();
+                Wound::ServerFrozen(at)
+            }
+            OfServer::FrozenAfterRenewal => {
+                self.wait_renewal();
+                self.ensemble.servers()[at].freeze();
+                Wound::ServerFrozen(at)
+            }
+            OfServer::CutFromPeers => {
+                let peers = (0..COUNT).filter(|&peer| peer != at).map(End::server);
+                self.cut(peers.map(|peer| (End::server(at), peer)).collect())
+            }
+            OfServer::CutFromClients if self.wires.is_some() => {
+                self.cut(vec![(End::server(at), End::HUB)])
+            }
+            OfServer::CutFromClients => {
+                let links = self.hosts.iter().map(|host| &host.links[at]);
+                links.for_each(Link::blackhole);
+                Wound::LinksTo(at)
+            }
+        }
+    }
+
+    fn harm_group(&mut self, kind: OfGroup) -> Wound {
+        match kind {
+            OfGroup::RollingRestart => {
+                for server in self.ensemble.servers() {
+                    server.restart();
+                    self.ensemble.wait_serving();
+                }
+                Wound::Healing
+            }
+            OfGroup::MasterDeleted => {
+                self.group.znodes().delete(&self.group.master());
+                Wound::Healing
+            }
+            OfGroup::SessionExpired => {
+                let server = self.aimed_server(ServerAim::Leader);
+                let server = &self.ensemble.servers()[server];
+                // It may have been over already, after another fault.
+                expire(server, self.group.master_session()).ok();
+                Wound::Healing
+            }
+            OfGroup::Starved => Wound::Busy(busy_loops()),
+        }
+    }
+
+    /// Packets between these ends are lost, both ways.
+    fn cut(&self, pairs: Vec<(End, End)>) -> Wound {
+        let wires = self
+            .wires
+            .as_ref()
+            .expect("only what can be cut is aimed at");
+        let back = pairs.iter().map(|&(from, to)| (to, from));
+        let ways: Vec<(End, End)> = back.chain(pairs.iter().copied()).collect();
+        ways.iter().for_each(|&(from, to)| wires.cut(from, to));
+        Wound::Cut(ways)
+    }
+
+    fn cut_off(&self, at: usize, lost: Lost) -> Wound {
+        let Some(wires) = &self.wires else {
+            let way = match lost {
+                Lost::Requests => Way::ToServer,
+                Lost::Answers => Way::ToClient,
+                Lost::Both => Way::Both,
+            };
+            self.hosts[at].links.iter().for_each(|link| link.hold(way));
+            return Wound::LinksOf(at);
+        };
+        let (out, back) = ((End::host(at), End::HUB), (End::HUB, End::host(at)));
+        let ways = match lost {
+            Lost::Requests => vec![out],
+            Lost::Answers => vec![back],
+            Lost::Both => vec![out, back],
+        };
+        ways.iter().for_each(|&(from, to)| wires.cut(from, to));
+        Wound::Cut(ways)
+    }
+
+    fn stop(&self, at: usize, whom: &[Who]) -> Wound {
+        let pids = self.pids(at, whom);
+        signal_all(&pids, Signal::SIGSTOP);
+        Wound::Stopped(pids)
+    }
+
+    fn kill(&self, at: usize, whom: &[Who], signal: Signal) -> Wound {
+        signal_all(&self.pids(at, whom), signal);
+        Wound::Healing
+    }
+
+    fn pids(&self, at: usize, whom: &[Who]) -> Vec<Pid> {
+        let host = &self.hosts[at];
+        whom.iter().filter_map(|&who| host.pid(who)).collect()
+    }
+
+    /// Waits until the master says that a renewal was acknowledged.
+    fn wait_renewal(&mut self) {
+        let host = self.aimed_host(HostAim::Master);
+        let host = &self.hosts[host];
+        let renewals = || host.log_text().matches("\"message\":\"committed\"").count();
+        let before = renewals();
+        try_for(secs(2), || (renewals() > before).then_some(()));
+    }
+}
+
+/// The name of a server.
+pub(crate) fn name(server: usize) -> String {
+    format!("server {}", server + 1)
+}
+
+fn busy_loops() -> Vec<Process> {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    let start = |_| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "while :; do :; done"]);
+        Process::spawn("a busy loop", command)
+    };
+    (0..processors * LOOPS_A_PROCESSOR).map(start).collect()
+}

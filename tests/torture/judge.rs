@@ -1,0 +1,292 @@
+//! The verdict, from what the witnesses wrote: our own logs have no say in it.
+//!
+//! A restart shows as the start of a life. Each start belongs to the trial that began last before it, and must be
+//! something that this trial may cause; nothing may start while all is left alone. The end of a life is known to a tick
+//! of its witness only, so ends decide nothing but the length of a gap.
+
+use crate::bounds::{EXCLUDED_FOR, Effect, Excluded, Expectation};
+use crate::story::{Fault, Life, LifeEnd, Verdict};
+use crate::witnesses::Refusal;
+use std::time::Duration;
+
+/// One fault, or two at once, and what became of the group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Trial {
+    pub(crate) done: Vec<Done>,
+    pub(crate) expectation: Expectation,
+    /// When all was well again, if it was in time.
+    pub(crate) whole: Option<Duration>,
+}
+
+/// One fault that was done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Done {
+    pub(crate) kind: &'static str,
+    pub(crate) on: Vec<String>,
+    pub(crate) from: Duration,
+    pub(crate) until: Duration,
+}
+
+/// All that the verdict rests on.
+pub(crate) struct Evidence<'a> {
+    /// When all was well for the first time.
+    pub(crate) began: Duration,
+    pub(crate) ended: Duration,
+    /// The earliest first.
+    pub(crate) lives: Vec<Life>,
+    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) trials: &'a [Trial],
+}
+
+/// What one trial led to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Outcome {
+    /// The longest time in which nobody ran.
+    pub(crate) gap: Option<Duration>,
+    pub(crate) starts: usize,
+    pub(crate) takeovers: usize,
+}
+
+/// Two ran at once where the design does not exclude it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Beside {
+    pub(crate) excluded: Excluded,
+    /// For how long both executed.
+    pub(crate) span: Duration,
+}
+
+impl Trial {
+    pub(crate) fn from(&self) -> Duration {
+        self.done.iter().map(|it| it.from).min().unwrap_or_default()
+    }
+
+    pub(crate) fn until(&self) -> Duration {
+        self.done
+            .iter()
+            .map(|it| it.until)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// "elector killed on b", or two of these.
+    pub(crate) fn words(&self) -> String {
+        let words = self.done.iter().map(|it| match it.on.is_empty() {
+            true => it.kind.to_owned(),
+            false => format!("{} on {}", it.kind, it.on.join(", ")),
+        });
+        words.collect::<Vec<String>>().join(" and ")
+    }
+}
+
+impl Evidence<'_> {
+    pub(crate) fn verdict(&self) -> Verdict {
+        Verdict {
+            overlaps: self.overlaps(),
+            needless: self.needless(),
+            overdue: self.overdue(),
+            takeovers: self.outcomes().map(|it| it.takeovers).sum(),
+        }
+    }
+
+    /// The faults as the report has them.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let pairs = self.trials.iter().zip(self.outcomes());
+        pairs
+            .flat_map(|(trial, outcome)| {
+                trial.done.iter().map(move |done| Fault {
+                    kind: done.kind.into(),
+                    on: done.on.clone(),
+                    from: done.from,
+                    until: done.until,
+                    label: trial.expectation.effect.label(),
+                    gap: outcome.gap,
+                    bound: Some(trial.expectation.bound),
+                })
+            })
+            .collect()
+    }
+
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = Outcome> {
+        (0..self.trials.len()).map(|index| self.outcome(index))
+    }
+
+    /// What the trial of this number led to.
+    pub(crate) fn outcome(&self, index: usize) -> Outcome {
+        let trial = &self.trials[index];
+        let mut outcome = Outcome::default();
+        for (before, life) in self
+            .successions()
+            .filter(|(_, it)| self.cause(it) == Some(index))
+        {
+            let gap = life.start.saturating_sub(self.last_seen(life));
+            outcome.gap = outcome.gap.max(Some(gap));
+            outcome.starts += 1;
+            outcome.takeovers += usize::from(before.token != life.token);
+        }
+        let runs = |life: &Life| life.ending == LifeEnd::Alive;
+        if trial.whole.is_none() && !self.lives.iter().any(runs) {
+            let last = self.lives.iter().map(|life| life.end).max();
+            let gap = self.ended.saturating_sub(last.unwrap_or(self.began));
+            outcome.gap = outcome.gap.max(Some(gap));
+        }
+        outcome
+    }
+
+    /// What two of one moment are forgiven, and how long it was.
+    pub(crate) fn beside(&self) -> Vec<Beside> {
+        self.pairs()
+            .filter_map(|(a, b)| self.excused(a, b))
+            .collect()
+    }
+
+    /// Each life but the first, and the one before it.
+    fn successions(&self) -> impl Iterator<Item = (&Life, &Life)> {
+        self.lives.iter().zip(self.lives.iter().skip(1))
+    }
+
+    /// Two lives at once, the earlier first.
+    fn pairs(&self) -> impl Iterator<Item = (&Life, &Life)> {
+        self.lives.iter().enumerate().flat_map(|(index, earlier)| {
+            let later = self.lives[index + 1..].iter();
+            later
+                .filter(|later| later.start <= end(earlier))
+                .map(move |later| (earlier, later))
+        })
+    }
+
+    /// When any life before this one was last seen executing.
+    fn last_seen(&self, life: &Life) -> Duration {
+        let before = self.lives.iter().filter(|it| it.start < life.start);
+        before.map(end).max().unwrap_or_default()
+    }
+
+    /// The trial that a start belongs to: the last that had begun.
+    fn cause(&self, life: &Life) -> Option<usize> {
+        self.trials
+            .iter()
+            .rposition(|trial| trial.from() <= life.start)
+    }
+
+    fn overlaps(&self) -> Vec<String> {
+        let breaches = self.pairs().filter(|(a, b)| self.excused(a, b).is_none());
+        let mut found: Vec<String> = breaches
+            .map(|(earlier, later)| {
+                let span = end(earlier).min(end(later)).saturating_sub(later.start);
+                format!(
+                    "{} and {} ran at once for {span:.0?}",
+                    words(earlier),
+                    words(later)
+                )
+            })
+            .collect();
+        let refusals = self
+            .refusals
+            .iter()
+            .filter(|it| !self.is_excluded_at(it.at));
+        found.extend(refusals.map(|it| format!("a witness found another alive: {}", it.line)));
+        let falls = self
+            .successions()
+            .filter(|(before, life)| life.token < before.token);
+        found.extend(falls.map(|(before, life)| {
+            format!("the token fell: {}, then {}", words(before), words(life))
+        }));
+        found
+    }
+
+    /// Whether the design excludes these two, and they were over in time.
+    fn excused(&self, earlier: &Life, later: &Life) -> Option<Beside> {
+        let trial = &self.trials[self.cause(later)?];
+        let Effect::Excluded(excluded) = trial.expectation.effect else {
+            return None;
+        };
+        let both = match excluded {
+            // Until the thaw it did not execute.
+            Excluded::Frozen => later.start.max(trial.until()),
+            Excluded::Orphaned => later.start,
+        };
+        let is_in_time = end(earlier) <= trial.until() + EXCLUDED_FOR;
+        is_in_time.then(|| Beside {
+            excluded,
+            span: end(earlier).saturating_sub(both),
+        })
+    }
+
+    fn is_excluded_at(&self, at: Duration) -> bool {
+        let trial = self.trials.iter().rfind(|trial| trial.from() <= at);
+        trial.is_some_and(|trial| {
+            matches!(trial.expectation.effect, Effect::Excluded(_))
+                && at <= trial.until() + EXCLUDED_FOR
+        })
+    }
+
+    fn needless(&self) -> Vec<String> {
+        let starts = self
+            .successions()
+            .filter(|(_, life)| life.start > self.began);
+        let mut again = None;
+        starts
+            .filter_map(|(before, life)| {
+                let why = match self.cause(life) {
+                    None => Some("before anything was done".to_owned()),
+                    Some(index) => {
+                        let is_first = again.replace(index) != Some(index);
+                        self.objection(&self.trials[index], before, life, is_first)
+                    }
+                };
+                why.map(|why| format!("{} was started {why}", words(life)))
+            })
+            .collect()
+    }
+
+    /// Why a trial is no excuse for a start, if it is none.
+    fn objection(
+        &self,
+        trial: &Trial,
+        before: &Life,
+        life: &Life,
+        is_first: bool,
+    ) -> Option<String> {
+        let words = trial.words();
+        if trial.whole.is_some_and(|whole| life.start > whole) {
+            return Some(format!("when all was well again after: {words}"));
+        }
+        match trial.expectation.effect {
+            Effect::None => Some(format!("although the lease rides this out: {words}")),
+            Effect::StartedAgain if before.token != life.token => {
+                Some(format!("in a new term, although nothing was lost: {words}"))
+            }
+            Effect::StartedAgain if !is_first => Some(format!("once more, after: {words}")),
+            Effect::StartedAgain | Effect::Moves | Effect::Excluded(_) => None,
+        }
+    }
+
+    fn overdue(&self) -> Vec<String> {
+        let pairs = self.trials.iter().zip(self.outcomes());
+        pairs
+            .flat_map(|(trial, outcome)| {
+                let words = trial.words();
+                let bound = trial.expectation.bound;
+                // A restart that must not be is told once.
+                let is_judged = trial.expectation.effect != Effect::None;
+                let late = outcome.gap.filter(|&gap| is_judged && gap > bound);
+                let late =
+                    late.map(|gap| format!("nobody ran for {gap:.2?}, not {bound:.2?}: {words}"));
+                let sick = trial.whole.is_none();
+                let sick = sick.then(|| format!("the group was not well again in time: {words}"));
+                late.into_iter().chain(sick)
+            })
+            .collect()
+    }
+}
+
+/// When it was last seen executing; one that is alive has no end yet.
+fn end(life: &Life) -> Duration {
+    match life.ending {
+        LifeEnd::Alive => Duration::MAX,
+        LifeEnd::Stopped | LifeEnd::Killed | LifeEnd::ByItself => life.end,
+    }
+}
+
+fn words(life: &Life) -> String {
+    format!("{}'s child {} (token {})", life.host, life.pid, life.token)
+}

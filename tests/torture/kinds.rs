@@ -1,0 +1,244 @@
+//! The kinds of faults: what each is called, whom it may be aimed at, how long it may last.
+
+use std::time::Duration;
+use zk_supervise::core::lease::Timing;
+
+/// A kind of fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Host(OfHost),
+    Server(OfServer),
+    Group(OfGroup),
+}
+
+/// Done to one host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OfHost {
+    GuardianKilled,
+    GuardianStopped,
+    ElectorKilled,
+    ElectorStopped,
+    ChildKilled,
+    ChildStopped,
+    ChildEnds,
+    Killed,
+    Frozen,
+    PairKilled,
+    PlannedStop,
+    Cut,
+    Delayed,
+    Reset,
+}
+
+/// Done to one server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OfServer {
+    Killed,
+    Frozen,
+    FrozenAfterRenewal,
+    CutFromPeers,
+    CutFromClients,
+}
+
+/// Done to all, or to what they share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OfGroup {
+    RollingRestart,
+    MasterDeleted,
+    SessionExpired,
+    Starved,
+}
+
+/// Every kind, as often as it is in a bag.
+pub(crate) const KINDS: [Kind; 23] = [
+    Kind::Host(OfHost::GuardianKilled),
+    Kind::Host(OfHost::GuardianStopped),
+    Kind::Host(OfHost::ElectorKilled),
+    Kind::Host(OfHost::ElectorStopped),
+    Kind::Host(OfHost::ChildKilled),
+    Kind::Host(OfHost::ChildStopped),
+    Kind::Host(OfHost::ChildEnds),
+    Kind::Host(OfHost::Killed),
+    Kind::Host(OfHost::Frozen),
+    Kind::Host(OfHost::PairKilled),
+    Kind::Host(OfHost::PlannedStop),
+    Kind::Host(OfHost::Cut),
+    Kind::Host(OfHost::Delayed),
+    Kind::Host(OfHost::Reset),
+    Kind::Server(OfServer::Killed),
+    Kind::Server(OfServer::Frozen),
+    Kind::Server(OfServer::FrozenAfterRenewal),
+    Kind::Server(OfServer::CutFromPeers),
+    Kind::Server(OfServer::CutFromClients),
+    Kind::Group(OfGroup::RollingRestart),
+    Kind::Group(OfGroup::MasterDeleted),
+    Kind::Group(OfGroup::SessionExpired),
+    Kind::Group(OfGroup::Starved),
+];
+
+/// The host that is meant; who that is, is found out when it is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum HostAim {
+    Master,
+    /// One of the two standbys.
+    Standby(usize),
+}
+
+/// The server that is meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ServerAim {
+    Leader,
+    /// One of the two that follow.
+    Follower(usize),
+    /// The one that the master's session is on.
+    Masters,
+}
+
+/// A range of lengths.
+pub(crate) type Range = (Duration, Duration);
+
+const TENTH: Duration = Duration::from_millis(100);
+const SECOND: Duration = Duration::from_secs(1);
+const NO_LENGTH: Range = (Duration::ZERO, Duration::ZERO);
+
+impl Kind {
+    /// In a few words, as the report has it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Kind::Host(kind) => kind.words(),
+            Kind::Server(kind) => kind.words(),
+            Kind::Group(kind) => kind.words(),
+        }
+    }
+
+    /// The ranges from one of which its length is drawn: for what is killed, the time until it is started again.
+    pub(crate) fn lengths(self, timing: &Timing) -> Vec<Range> {
+        match self {
+            Kind::Host(kind) => kind.lengths(timing),
+            Kind::Server(kind) => vec![kind.length()],
+            Kind::Group(OfGroup::Starved) => vec![(SECOND, SECOND * 3)],
+            Kind::Group(
+                OfGroup::RollingRestart | OfGroup::MasterDeleted | OfGroup::SessionExpired,
+            ) => vec![NO_LENGTH],
+        }
+    }
+}
+
+impl OfHost {
+    fn words(self) -> &'static str {
+        match self {
+            OfHost::GuardianKilled => "guardian killed",
+            OfHost::GuardianStopped => "guardian stopped",
+            OfHost::ElectorKilled => "elector killed",
+            OfHost::ElectorStopped => "elector stopped",
+            OfHost::ChildKilled => "child killed",
+            OfHost::ChildStopped => "child stopped",
+            OfHost::ChildEnds => "child ends by itself",
+            OfHost::Killed => "host killed",
+            OfHost::Frozen => "host frozen",
+            OfHost::PairKilled => "guardian and elector killed",
+            OfHost::PlannedStop => "planned stop",
+            OfHost::Cut => "host cut off",
+            OfHost::Delayed => "host delayed",
+            OfHost::Reset => "connections reset",
+        }
+    }
+
+    /// Mostly the master, where it makes sense at all to do it to a standby.
+    pub(crate) fn aims(self) -> &'static [HostAim] {
+        match self {
+            OfHost::ChildKilled
+            | OfHost::ChildStopped
+            | OfHost::ChildEnds
+            | OfHost::Frozen
+            | OfHost::PairKilled => &[HostAim::Master],
+            OfHost::GuardianKilled
+            | OfHost::GuardianStopped
+            | OfHost::ElectorKilled
+            | OfHost::ElectorStopped
+            | OfHost::Killed
+            | OfHost::PlannedStop
+            | OfHost::Cut
+            | OfHost::Delayed
+            | OfHost::Reset => &[
+                HostAim::Master,
+                HostAim::Master,
+                HostAim::Master,
+                HostAim::Standby(0),
+                HostAim::Standby(1),
+            ],
+        }
+    }
+
+    fn lengths(self, timing: &Timing) -> Vec<Range> {
+        let patience = timing.patience();
+        let beyond = timing.takeover_after();
+        match self {
+            // Well below the patience of its partner, or well above.
+            OfHost::GuardianStopped | OfHost::ElectorStopped => {
+                vec![(TENTH, patience / 2), (patience * 2, patience * 3)]
+            }
+            OfHost::ChildStopped => vec![(TENTH * 3, SECOND * 2)],
+            OfHost::Killed | OfHost::PairKilled => vec![(TENTH, SECOND * 3)],
+            // A frozen host that the others do not give up shows nothing.
+            OfHost::Frozen => vec![(beyond + SECOND / 2, beyond + SECOND)],
+            OfHost::Cut => vec![
+                (TENTH * 3, timing.rides_out() * 2 / 3),
+                (timing.stop_after() + SECOND, beyond + SECOND),
+            ],
+            OfHost::PlannedStop => vec![(TENTH, SECOND)],
+            OfHost::Delayed => vec![(SECOND, SECOND * 3)],
+            OfHost::GuardianKilled
+            | OfHost::ElectorKilled
+            | OfHost::ChildKilled
+            | OfHost::ChildEnds
+            | OfHost::Reset => vec![NO_LENGTH],
+        }
+    }
+}
+
+impl OfServer {
+    fn words(self) -> &'static str {
+        match self {
+            OfServer::Killed => "server killed",
+            OfServer::Frozen => "server frozen",
+            OfServer::FrozenAfterRenewal => "server frozen after a renewal",
+            OfServer::CutFromPeers => "leader cut from followers",
+            OfServer::CutFromClients => "server cut from clients",
+        }
+    }
+
+    pub(crate) fn aims(self) -> &'static [ServerAim] {
+        match self {
+            OfServer::Killed | OfServer::Frozen | OfServer::CutFromClients => &[
+                ServerAim::Leader,
+                ServerAim::Follower(0),
+                ServerAim::Follower(1),
+                ServerAim::Masters,
+            ],
+            OfServer::FrozenAfterRenewal => &[ServerAim::Masters],
+            OfServer::CutFromPeers => &[ServerAim::Leader],
+        }
+    }
+
+    fn length(self) -> Range {
+        match self {
+            OfServer::Killed => (TENTH, SECOND),
+            OfServer::Frozen | OfServer::FrozenAfterRenewal | OfServer::CutFromClients => {
+                (TENTH * 3, SECOND * 3)
+            }
+            OfServer::CutFromPeers => (SECOND, SECOND * 3),
+        }
+    }
+}
+
+impl OfGroup {
+    fn words(self) -> &'static str {
+        match self {
+            OfGroup::RollingRestart => "rolling restart",
+            OfGroup::MasterDeleted => "master znode deleted",
+            OfGroup::SessionExpired => "session expired",
+            OfGroup::Starved => "processors starved",
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! One run: fault after fault, until time is up; then the verdict.
+
+use crate::arguments::Effort;
+use crate::draw::{Network, Slot, draw};
+use crate::enclosure::is_asked_to_end;
+use crate::field::{COUNT, Field};
+use crate::judge::{Done, Evidence, Trial};
+use crate::story::{Story, Verdict};
+use crate::support::time::now;
+use crate::{faults, tell};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// No bag of faults takes less.
+const BAG: Duration = Duration::from_secs(60);
+
+/// Runs it; says whether the verdict is clean.
+pub(crate) fn torture(effort: &Effort, network: Network) -> bool {
+    let mut field = Field::make(network);
+    field.ensure_running();
+    let began = field
+        .wait_whole()
+        .expect("three servers and three hosts start");
+    let slots = schedule(effort, network, &field);
+    tell::opening(effort, network, &field.timing);
+    let mut trials = Vec::new();
+    let mut verdict = Verdict::default();
+    for slot in &slots {
+        if now() >= began + effort.length || is_asked_to_end() {
+            break;
+        }
+        trials.push(field.undergo(slot));
+        let evidence = field.evidence(began, &trials);
+        tell::progress(&evidence);
+        tell::news(&verdict, &evidence.verdict());
+        verdict = evidence.verdict();
+        if trials.last().is_some_and(|trial| trial.whole.is_none()) {
+            break;
+        }
+        field.hold(slot.pause);
+    }
+    close(field, effort, began, &trials)
+}
+
+impl Field {
+    /// Does what a slot has, undoes it, and waits until all is well again.
+    fn undergo(&mut self, slot: &Slot) -> Trial {
+        let mut harms = Vec::new();
+        for plan in &slot.plans {
+            let from = now();
+            harms.push((plan, from, self.harm(plan)));
+        }
+        // The shortest first: each is held from its own beginning.
+        harms.sort_by_key(|(plan, from, _)| *from + plan.length);
+        let mut done = Vec::new();
+        let mut expectations = Vec::new();
+        for (plan, from, harm) in harms {
+            self.hold((from + plan.length).saturating_sub(now()));
+            let (on, expectation) = (harm.on.clone(), harm.expectation);
+            self.heal(harm);
+            let kind = plan.kind().words();
+            let until = now();
+            done.push(Done {
+                kind,
+                on,
+                from,
+                until,
+            });
+            expectations.push(expectation);
+        }
+        let merge = expectations
+            .into_iter()
+            .reduce(|one, other| one.beside(other, &self.timing));
+        Trial {
+            done,
+            expectation: merge.expect("a slot has a fault"),
+            whole: self.wait_whole(),
+        }
+    }
+
+    /// What is known so far.
+    fn evidence<'a>(&mut self, began: Duration, trials: &'a [Trial]) -> Evidence<'a> {
+        self.witnesses.look();
+        Evidence {
+            began,
+            ended: now(),
+            lives: self.witnesses.lives(),
+            refusals: self.witnesses.refusals().into(),
+            trials,
+        }
+    }
+}
+
+fn schedule(effort: &Effort, network: Network, field: &Field) -> Vec<Slot> {
+    let bags = effort.length.as_secs() / BAG.as_secs() + 1;
+    let bags = usize::try_from(bags).expect("a run of days has thousands");
+    let slots = draw(effort.seed, bags, network, &field.timing);
+    if let Some(dir) = &effort.report {
+        let lines: Vec<String> = slots.iter().map(tell::planned).collect();
+        fs::create_dir_all(dir)
+            .and_then(|()| fs::write(dir.join("schedule.txt"), lines.concat()))
+            .unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+    }
+    slots
+}
+
+/// Tells the verdict; keeps the files if it is not clean.
+fn close(mut field: Field, effort: &Effort, began: Duration, trials: &[Trial]) -> bool {
+    let evidence = field.evidence(began, trials);
+    let story = story(&field, effort, &evidence);
+    tell::table(&evidence);
+    tell::verdict(&story.verdict, &evidence);
+    if let Some(dir) = &effort.report {
+        report(&story, dir);
+    }
+    let is_clean = is_clean(&story.verdict);
+    if !is_clean {
+        let kept = field.keep(&format!("torture-{}-{}", effort.seed, began.as_secs()));
+        tell::repeat(effort, &kept);
+    }
+    is_clean
+}
+
+fn is_clean(verdict: &Verdict) -> bool {
+    verdict.overlaps.is_empty() && verdict.needless.is_empty() && verdict.overdue.is_empty()
+}
+
+fn story(field: &Field, effort: &Effort, evidence: &Evidence) -> Story {
+    let minutes = (evidence.ended - evidence.began).as_secs_f64() / 60.0;
+    let faults = evidence.faults();
+    Story {
+        title: format!(
+            "{} faults in {minutes:.0} minutes, on three hosts and three servers",
+            faults.len()
+        ),
+        seed: Some(effort.seed),
+        settings: tell::settings(&field.timing, evidence),
+        began: evidence.began,
+        ended: evidence.ended,
+        hosts: field.hosts.iter().map(|host| host.name.clone()).collect(),
+        servers: (0..COUNT).map(faults::name).collect(),
+        lives: evidence.lives.clone(),
+        leases: Vec::new(),
+        faults,
+        verdict: evidence.verdict(),
+    }
+}
+
+fn report(story: &Story, dir: &Path) {
+    fs::write(dir.join("story.txt"), format!("{story:#?}\n"))
+        .unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+}

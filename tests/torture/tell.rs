@@ -1,0 +1,234 @@
+//! What a run says on its standard output.
+
+#![expect(clippy::print_stdout, reason = "it is a program that people watch")]
+
+use crate::arguments::Effort;
+use crate::bounds::Excluded;
+use crate::draw::{Deed, Network, Plan, Slot};
+use crate::judge::{Evidence, Outcome, Trial};
+use crate::kinds::KINDS;
+use crate::story::{Label, Verdict};
+use std::path::Path;
+use std::time::Duration;
+use zk_supervise::core::lease::Timing;
+
+/// A text as it is.
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}
+
+/// The first lines.
+pub(crate) fn opening(effort: &Effort, network: Network, timing: &Timing) {
+    let place = match network {
+        Network::Namespaces => "each host and each server in a network namespace of its own",
+        Network::Loopback => "all on the loopback address: no leader is cut from its followers",
+    };
+    println!(
+        "seed {}, {} minutes; {place}",
+        effort.seed,
+        effort.length.as_secs() / 60
+    );
+    let facts: Vec<String> = durations(timing)
+        .iter()
+        .map(|(name, span)| format!("{name} {}", seconds(*span)))
+        .collect();
+    println!("{}\n", facts.join(", "));
+}
+
+/// A slot of the schedule, on a line of its own.
+pub(crate) fn planned(slot: &Slot) -> String {
+    let plans: Vec<String> = slot.plans.iter().map(plan).collect();
+    format!(
+        "{}; then a pause of {}\n",
+        plans.join(" and "),
+        seconds(slot.pause)
+    )
+}
+
+fn plan(plan: &Plan) -> String {
+    let aim = match plan.deed {
+        Deed::Host(_, aim) => format!(" on {aim:?}"),
+        Deed::Server(_, aim) => format!(" on {aim:?}"),
+        Deed::Group(_) => String::new(),
+    };
+    let (kind, length) = (plan.kind().words(), seconds(plan.length));
+    format!("{kind}{aim} ({:?}) for {length}", plan.lost)
+}
+
+/// What is wrong that was not before.
+pub(crate) fn news(before: &Verdict, verdict: &Verdict) {
+    let pairs = [
+        (&before.overlaps, &verdict.overlaps),
+        (&before.needless, &verdict.needless),
+        (&before.overdue, &verdict.overdue),
+    ];
+    for (before, flaws) in pairs {
+        for flaw in flaws.iter().filter(|flaw| !before.contains(flaw)) {
+            println!("  !! {flaw}");
+        }
+    }
+}
+
+/// A line on the last trial.
+pub(crate) fn progress(evidence: &Evidence) {
+    let Some((last, trial)) = evidence.trials.iter().enumerate().next_back() else {
+        return;
+    };
+    let outcome = evidence.outcome(last);
+    let at = trial.from().saturating_sub(evidence.began).as_secs();
+    let clock = format!("{:02}:{:02}:{:02}", at / 3600, at / 60 % 60, at % 60);
+    let label = label(trial.expectation.effect.label());
+    let length = seconds(trial.until().saturating_sub(trial.from()));
+    println!(
+        "{clock} #{:<4} {:<60} {length:>6}  {label:<13} {}",
+        last + 1,
+        trial.words(),
+        happened(trial, &outcome)
+    );
+}
+
+fn label(label: Label) -> &'static str {
+    match label {
+        Label::MustRideOut => "must ride out",
+        Label::MayMove => "may move",
+        Label::Excluded => "excluded",
+    }
+}
+
+fn happened(trial: &Trial, outcome: &Outcome) -> String {
+    let gap = outcome.gap.map_or("none".into(), seconds);
+    let bound = seconds(trial.expectation.bound);
+    let what = match (outcome.takeovers, outcome.starts, trial.whole) {
+        (_, _, None) => "the group does not recover".into(),
+        (0, 0, _) => "the child ran on".into(),
+        (0, _, _) => "the child was started again".into(),
+        (1, 1, _) => "a new term".into(),
+        (terms, starts, _) => format!("{terms} new terms, {starts} starts"),
+    };
+    format!("gap {gap} of {bound}: {what}")
+}
+
+/// How each kind went.
+pub(crate) fn table(evidence: &Evidence) {
+    println!(
+        "\n{:<30} {:>5} {:>9} {:>10} {:>9} {:>9}",
+        "kind", "count", "takeovers", "median gap", "max gap", "bound"
+    );
+    let outcomes: Vec<Outcome> = evidence.outcomes().collect();
+    for kind in KINDS {
+        let mut gaps = Vec::new();
+        let (mut count, mut takeovers, mut bound) = (0, 0, Duration::ZERO);
+        for (trial, outcome) in evidence.trials.iter().zip(&outcomes) {
+            let times = trial
+                .done
+                .iter()
+                .filter(|it| it.kind == kind.words())
+                .count();
+            count += times;
+            // What two caused together says little about either.
+            if times > 0 && trial.done.len() == 1 {
+                takeovers += outcome.takeovers;
+                gaps.extend(outcome.gap);
+                bound = bound.max(trial.expectation.bound);
+            }
+        }
+        gaps.sort();
+        let or_none = |gap: Option<&Duration>| gap.map_or("none".into(), |&it| seconds(it));
+        println!(
+            "{:<30} {count:>5} {takeovers:>9} {:>10} {:>9} {:>9}",
+            kind.words(),
+            or_none(gaps.get(gaps.len() / 2)),
+            or_none(gaps.last()),
+            seconds(bound)
+        );
+    }
+}
+
+/// The last lines.
+pub(crate) fn verdict(verdict: &Verdict, evidence: &Evidence) {
+    let trials = evidence.trials;
+    let faults: usize = trials.iter().map(|trial| trial.done.len()).sum();
+    let both = trials.iter().filter(|trial| trial.done.len() > 1).count();
+    println!(
+        "\n{faults} faults ({both} times two at once), {} takeovers, {} children",
+        verdict.takeovers,
+        evidence.lives.len()
+    );
+    for (name, span) in beside(evidence) {
+        println!("{name}: {span}");
+    }
+    for (name, flaws) in [
+        ("overlaps", &verdict.overlaps),
+        ("needless restarts", &verdict.needless),
+        ("overdue", &verdict.overdue),
+    ] {
+        println!("{name}: {}", flaws.len());
+        for flaw in flaws {
+            println!("  {flaw}");
+        }
+    }
+}
+
+/// How to see it again.
+pub(crate) fn repeat(effort: &Effort, kept: &Path) {
+    println!(
+        "the logs and the witnesses' files are in {}",
+        kept.display()
+    );
+    println!(
+        "again: cargo test --test torture -- --seed {} --minutes {}",
+        effort.seed,
+        effort.length.as_secs().div_ceil(60)
+    );
+}
+
+/// What a reader of the report must know.
+pub(crate) fn settings(timing: &Timing, evidence: &Evidence) -> Vec<(String, String)> {
+    let durations = durations(timing);
+    let durations = durations
+        .iter()
+        .map(|(name, span)| ((*name).to_owned(), seconds(*span)));
+    durations.chain(beside(evidence)).collect()
+}
+
+fn durations(timing: &Timing) -> [(&'static str, Duration); 8] {
+    [
+        ("session", timing.session_timeout),
+        ("lease", timing.lease),
+        ("rides out", timing.rides_out()),
+        ("stop after", timing.stop_after()),
+        ("grace period", timing.grace_period),
+        ("kill margin", timing.kill_margin),
+        ("takeover after", timing.takeover_after()),
+        ("patience", timing.patience()),
+    ]
+}
+
+/// The longest of what the design excludes.
+fn beside(evidence: &Evidence) -> Vec<(String, String)> {
+    let all = evidence.beside();
+    let longest = |excluded| {
+        let spans = all.iter().filter(|it| it.excluded == excluded);
+        spans.map(|it| it.span).max()
+    };
+    [
+        ("two at once after a thaw", Excluded::Frozen),
+        (
+            "two at once after guardian and elector were killed",
+            Excluded::Orphaned,
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(name, excluded)| {
+        let longest = longest(excluded)?;
+        Some((
+            name.to_owned(),
+            format!("{} ms at most", longest.as_millis()),
+        ))
+    })
+    .collect()
+}
+
+fn seconds(span: Duration) -> String {
+    format!("{:.1}s", span.as_secs_f64())
+}

@@ -1,0 +1,72 @@
+//! As one of the tests of `cargo test`: it talks as libtest would, so that whoever counts results counts these.
+
+#![expect(clippy::print_stdout, reason = "libtest prints its results there")]
+
+use crate::arguments::Filter;
+use crate::checks::CHECKS;
+use crate::enclosure;
+use crate::support::time::now;
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+
+/// The seed of the short run: any would do.
+const SEED: &str = "20";
+
+/// How long it takes, in minutes: every kind comes about once.
+const MINUTES: &str = "3";
+
+const TORTURE: &str = "torture_of_every_kind_leaves_a_clean_verdict";
+
+/// Runs those that are wanted, and tells their results.
+pub(crate) fn run(filter: &Filter) -> ExitCode {
+    let checks = CHECKS
+        .into_iter()
+        .map(|(name, check)| (name, Check::Quick(check)));
+    let all: Vec<(&str, Check)> = checks.chain([(TORTURE, Check::Long(torture))]).collect();
+    let wanted = || all.iter().filter(|(name, _)| filter.takes(name));
+    if filter.is_list {
+        wanted().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
+    let began = now();
+    println!("\nrunning {} tests", wanted().count());
+    let failed: Vec<&str> = wanted()
+        .filter(|(name, check)| {
+            let is_well = check.is_passed();
+            println!("test {name} ... {}", if is_well { "ok" } else { "FAILED" });
+            !is_well
+        })
+        .map(|&(name, _)| name)
+        .collect();
+    if !failed.is_empty() {
+        println!("\nfailures:\n    {}", failed.join("\n    "));
+    }
+    println!(
+        "\ntest result: {}. {} passed; {} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
+        if failed.is_empty() { "ok" } else { "FAILED" },
+        wanted().count() - failed.len(),
+        failed.len(),
+        all.len() - wanted().count(),
+        (now() - began).as_secs_f64()
+    );
+    crate::exit_code(failed.is_empty())
+}
+
+enum Check {
+    /// Panics if it does not hold.
+    Quick(fn()),
+    Long(fn() -> bool),
+}
+
+impl Check {
+    fn is_passed(&self) -> bool {
+        match self {
+            Check::Quick(check) => catch_unwind(*check).is_ok(),
+            Check::Long(run) => run(),
+        }
+    }
+}
+
+fn torture() -> bool {
+    enclosure::enter(&["--seed", SEED, "--minutes", MINUTES].map(str::to_owned)) == 0
+}
