@@ -8,17 +8,18 @@
 //! | fault | outage | the child | a gap is at most |
 //! |---|---|---|---|
 //! | guardian killed, of the master | | moves: the kernel kills it, the elector sweeps and releases | slack |
-//! | guardian stopped for more than its patience | | moves: the elector kills the guardian | slack |
+//! | guardian stopped for more than half the elector's patience | | moves: the elector kills the guardian | slack |
 //! | elector killed or stopped | patience + connect timeout | runs on | 0 |
 //! | child killed, or ends by itself | | is started again in its term | its backoff + slack |
 //! | child stopped | | runs on, for all that is known | 0 |
 //! | host killed | | moves | takeover + slack |
 //! | host frozen for longer than the lease | | excluded: it may run beside the next until its guardian has run | takeover + slack |
+//! | host frozen briefly | length + connect timeout | runs on | 0 |
 //! | guardian and elector killed | | excluded: descendants may run until the host's next supervisor finds them | takeover + slack |
 //! | planned stop | | moves | slack |
-//! | host cut off, whichever way | length + connect timeout | runs on, or stops itself | takeover − stop + slack |
+//! | host cut off, whichever way, or refused | length + connect timeout | runs on, or stops itself | takeover − stop + slack |
 //! | host delayed by d each way | length, if two ways take longer than the connect timeout | runs on | 0 |
-//! | connections reset | connect timeout | runs on | 0 |
+//! | connections reset, link in use dead | connect timeout | runs on | 0 |
 //! | follower killed, frozen, or cut from clients | connect timeout | runs on | 0 |
 //! | leader killed | election + connect timeout | runs on | 0 |
 //! | leader frozen, or cut from its followers | given up + election + connect timeout | runs on | 0 |
@@ -60,6 +61,8 @@ pub(crate) enum Effect {
     /// The child is started again, in its term.
     StartedAgain,
     /// The mastership may move.
+    MayMove,
+    /// It moves: a fault that changes nothing was not done.
     Moves,
     /// The same, and two may run at once: for how long is judged.
     Excluded(Excluded),
@@ -78,7 +81,7 @@ impl Effect {
     pub(crate) fn label(self) -> Label {
         match self {
             Effect::None => Label::MustRideOut,
-            Effect::StartedAgain | Effect::Moves => Label::MayMove,
+            Effect::StartedAgain | Effect::MayMove | Effect::Moves => Label::MayMove,
             Effect::Excluded(_) => Label::Excluded,
         }
     }
@@ -108,7 +111,7 @@ impl Expectation {
             .into_iter()
             .find(|effect| matches!(effect, Effect::Excluded(_)));
         Expectation {
-            effect: excluded.unwrap_or(Effect::Moves),
+            effect: excluded.unwrap_or(Effect::MayMove),
             bound: self.bound + other.bound + timing.takeover_after(),
         }
     }
@@ -134,7 +137,10 @@ pub(crate) fn expect(
 fn of_host(kind: OfHost, length: Duration, term: &[Life], timing: &Timing) -> Expectation {
     let takeover = timing.takeover_after() + SLACK;
     match kind {
-        OfHost::GuardianStopped if length < timing.patience() => Expectation::CALM,
+        OfHost::GuardianStopped if length <= timing.patience() / 2 => Expectation::CALM,
+        OfHost::GuardianStopped if length < timing.patience() * 2 => {
+            Expectation::new(Effect::MayMove, SLACK)
+        }
         OfHost::GuardianKilled | OfHost::GuardianStopped | OfHost::PlannedStop => {
             Expectation::new(Effect::Moves, SLACK)
         }
@@ -144,10 +150,11 @@ fn of_host(kind: OfHost, length: Duration, term: &[Life], timing: &Timing) -> Ex
         OfHost::Killed => Expectation::new(Effect::Moves, takeover),
         OfHost::Frozen => Expectation::new(Effect::Excluded(Excluded::Frozen), takeover),
         OfHost::PairKilled => Expectation::new(Effect::Excluded(Excluded::Orphaned), takeover),
-        OfHost::Cut => outage(length, timing),
+        OfHost::FrozenBriefly | OfHost::Cut(_) | OfHost::Refused => outage(length, timing),
         OfHost::ElectorKilled
         | OfHost::ElectorStopped
         | OfHost::ChildStopped
+        | OfHost::OneLinkDead
         | OfHost::Delayed
         | OfHost::Reset => Expectation::CALM,
     }
@@ -186,7 +193,7 @@ fn outage(span: Duration, timing: &Timing) -> Expectation {
     if span + timing.connect_timeout <= timing.rides_out() {
         Expectation::CALM
     } else {
-        Expectation::new(Effect::Moves, cut_off(timing))
+        Expectation::new(Effect::MayMove, cut_off(timing))
     }
 }
 

@@ -212,6 +212,8 @@ fn overdue() {
     let trials = [trial(Effect::Moves, secs(6))];
     assert_eq!(two(6001).verdict(&trials).overdue.len(), 1);
     assert_eq!(two(6000).verdict(&trials).overdue.len(), 0);
+    let idle = Written::new().life(1, "a", 7, 500, 59_000);
+    assert_eq!(idle.verdict(&trials).overdue.len(), 1);
     let ill = Trial {
         whole: None,
         ..trial(Effect::None, Duration::ZERO)

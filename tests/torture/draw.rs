@@ -13,19 +13,10 @@ pub(crate) enum Deed {
     Group(OfGroup),
 }
 
-/// Which packets of a host that is cut off are lost.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Lost {
-    Requests,
-    Answers,
-    Both,
-}
-
 /// A fault as it was drawn.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Plan {
     pub(crate) deed: Deed,
-    pub(crate) lost: Lost,
     /// How long it lasts; for what is killed, when it is started again.
     pub(crate) length: Duration,
 }
@@ -130,7 +121,6 @@ fn plan(die: &mut Die, kind: Kind, timing: &Timing) -> Plan {
     let range = die.pick(&kind.lengths(timing));
     Plan {
         deed,
-        lost: die.pick(&[Lost::Requests, Lost::Answers, Lost::Both]),
         length: die.span(range),
     }
 }

@@ -7,6 +7,7 @@
 use crate::draw::Network;
 use crate::support::process::{kill_marked, run};
 use crate::support::tell;
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use std::env;
@@ -59,8 +60,9 @@ pub(crate) fn enter(arguments: &[String]) -> u8 {
         .unwrap_or(KILLED)
 }
 
-/// To be called first by the one inside: from now on a signal asks it to end.
+/// To be called first by the one inside: from now on a signal asks it to end, and so does the end of the one outside.
 pub(crate) fn listen() {
+    set_pdeathsig(Signal::SIGINT).expect("the kernel has it");
     let signals = block();
     std::thread::spawn(move || {
         while signals.wait().is_ok() {

@@ -1,13 +1,14 @@
 //! Doing each fault, and undoing it.
 
 use crate::bounds::{Expectation, expect};
-use crate::draw::{Deed, Lost, Plan};
+use crate::draw::{Deed, Plan};
 use crate::field::{COUNT, Field};
 use crate::host::signal_all;
-use crate::kinds::{HostAim, OfGroup, OfHost, OfServer, ServerAim};
+use crate::kinds::{HostAim, Lost, OfGroup, OfHost, OfServer, ServerAim};
 use crate::support::process::Process;
 use crate::support::time::{secs, try_for};
 use crate::support::{Link, Way, Who, expire};
+use crate::tail::Tail;
 use crate::wires::End;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -47,7 +48,7 @@ impl Field {
             Deed::Host(kind, aim) => {
                 let host = self.aimed_host(aim);
                 let on = vec![self.hosts[host].name.clone()];
-                (on, None, self.harm_host(kind, host, plan))
+                (on, None, self.harm_host(kind, host))
             }
             Deed::Server(kind, aim) => {
                 let server = self.aimed_server(aim);
@@ -87,7 +88,7 @@ impl Field {
         }
     }
 
-    fn harm_host(&mut self, kind: OfHost, at: usize, plan: &Plan) -> Wound {
+    fn harm_host(&mut self, kind: OfHost, at: usize) -> Wound {
         let (guardian, elector) = (vec![Who::Guardian], vec![Who::Elector]);
         let child = vec![Who::Child];
         match kind {
@@ -109,12 +110,23 @@ impl Field {
                 self.hosts[at].crash();
                 Wound::Healing
             }
-            OfHost::Frozen => {
+            OfHost::Frozen | OfHost::FrozenBriefly => {
                 let everybody = self.hosts[at].everybody();
                 signal_all(&everybody, Signal::SIGSTOP);
                 Wound::Stopped(everybody)
             }
-            OfHost::Cut => self.cut_off(at, plan.lost),
+            OfHost::Cut(lost) => self.cut_off(at, lost),
+            OfHost::Refused => {
+                self.hosts[at].links.iter().for_each(Link::refuse);
+                Wound::LinksOf(at)
+            }
+            OfHost::OneLinkDead => {
+                let mut links = self.hosts[at].links.iter();
+                if let Some(link) = links.find(|link| link.connections() > 0) {
+                    link.blackhole();
+                }
+                Wound::LinksOf(at)
+            }
             OfHost::Delayed => {
                 // There and back is well below the connect timeout.
                 let delay = self.timing.connect_timeout / 8;
@@ -235,10 +247,11 @@ impl Field {
     /// Waits until the master says that a renewal was acknowledged.
     fn wait_renewal(&mut self) {
         let host = self.aimed_host(HostAim::Master);
-        let host = &self.hosts[host];
-        let renewals = || host.log_text().matches("\"message\":\"committed\"").count();
-        let before = renewals();
-        try_for(secs(2), || (renewals() > before).then_some(()));
+        let log = self.group.dir().join(&self.hosts[host].name).join("log");
+        let mut log = Tail::of(log);
+        log.news();
+        let renewed = "\"message\":\"committed\"";
+        try_for(secs(2), || log.news().contains(renewed).then_some(()));
     }
 }
 

@@ -5,6 +5,7 @@ use crate::draw::Network;
 use crate::enclosure::{hide_run, is_asked_to_end};
 use crate::host::Host;
 use crate::kinds::{HostAim, ServerAim};
+use crate::leases::Leases;
 use crate::story::Life;
 use crate::support::ensemble::{Ensemble, Pace, Place, Server};
 use crate::support::time::{now, secs, try_for};
@@ -254,7 +255,8 @@ fn host(network: Network, ensemble: &Ensemble, group: &Group, at: usize) -> Host
         Some(namespace) => config.within(namespace),
         None => config,
     };
-    Host::new(name, links, config)
+    let leases = Leases::of(name, group.dir().join(name).join("log"), &timing);
+    Host::new(name, links, leases, config)
 }
 
 fn timing() -> Timing {

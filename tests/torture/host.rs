@@ -1,5 +1,6 @@
 //! A candidate's host: its supervisor, the relays through which it reaches the servers, its flavour of child.
 
+use crate::leases::Leases;
 use crate::support::process::descendants;
 use crate::support::{Config, Link, Supervisor, Who, is_alive, secs};
 use nix::sys::signal::{Signal, kill};
@@ -10,6 +11,7 @@ use std::mem;
 pub(crate) struct Host {
     pub(crate) name: String,
     pub(crate) links: Vec<Link>,
+    pub(crate) leases: Leases,
     config: Config,
     supervisor: Option<Supervisor>,
     /// The elector that was there when last looked.
@@ -17,10 +19,11 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(name: &str, links: Vec<Link>, config: Config) -> Host {
+    pub(crate) fn new(name: &str, links: Vec<Link>, leases: Leases, config: Config) -> Host {
         Host {
             name: name.into(),
             links,
+            leases,
             config,
             supervisor: None,
             elector: None,
@@ -72,12 +75,6 @@ impl Host {
         if let Some(supervisor) = &mut self.supervisor {
             supervisor.crash();
         }
-    }
-
-    /// What its supervisor has logged.
-    pub(crate) fn log_text(&self) -> String {
-        let supervisor = self.supervisor.as_ref();
-        supervisor.map(Supervisor::log_text).unwrap_or_default()
     }
 }
 

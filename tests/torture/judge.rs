@@ -256,27 +256,32 @@ impl Evidence<'_> {
                 Some(format!("in a new term, although nothing was lost: {words}"))
             }
             Effect::StartedAgain if !is_first => Some(format!("once more, after: {words}")),
-            Effect::StartedAgain | Effect::Moves | Effect::Excluded(_) => None,
+            Effect::StartedAgain | Effect::MayMove | Effect::Moves | Effect::Excluded(_) => None,
         }
     }
 
     fn overdue(&self) -> Vec<String> {
         let pairs = self.trials.iter().zip(self.outcomes());
         pairs
-            .flat_map(|(trial, outcome)| {
-                let words = trial.words();
-                let bound = trial.expectation.bound;
-                // A restart that must not be is told once.
-                let is_judged = trial.expectation.effect != Effect::None;
-                let late = outcome.gap.filter(|&gap| is_judged && gap > bound);
-                let late =
-                    late.map(|gap| format!("nobody ran for {gap:.2?}, not {bound:.2?}: {words}"));
-                let sick = trial.whole.is_none();
-                let sick = sick.then(|| format!("the group was not well again in time: {words}"));
-                late.into_iter().chain(sick)
-            })
+            .flat_map(|(trial, outcome)| delays(trial, &outcome))
             .collect()
     }
+}
+
+fn delays(trial: &Trial, outcome: &Outcome) -> Vec<String> {
+    let (words, bound) = (trial.words(), trial.expectation.bound);
+    let effect = trial.expectation.effect;
+    // A restart that must not be is told once, as needless.
+    let late = outcome
+        .gap
+        .filter(|&gap| effect != Effect::None && gap > bound);
+    let late = late.map(|gap| format!("nobody ran for {gap:.2?}, not {bound:.2?}: {words}"));
+    let is_ill = trial.whole.is_none();
+    let ill = is_ill.then(|| format!("the group was not well again in time: {words}"));
+    let must_start = matches!(effect, Effect::Moves | Effect::StartedAgain);
+    let idle = must_start && !is_ill && outcome.starts == 0;
+    let idle = idle.then(|| format!("nothing came of it: {words}"));
+    [late, ill, idle].into_iter().flatten().collect()
 }
 
 /// When it was last seen executing; one that is alive has no end yet.

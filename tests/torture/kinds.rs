@@ -23,11 +23,22 @@ pub(crate) enum OfHost {
     ChildEnds,
     Killed,
     Frozen,
+    FrozenBriefly,
     PairKilled,
     PlannedStop,
-    Cut,
+    Cut(Lost),
+    Refused,
+    OneLinkDead,
     Delayed,
     Reset,
+}
+
+/// Which packets of a host that is cut off are lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lost {
+    Requests,
+    Answers,
+    Both,
 }
 
 /// Done to one server.
@@ -50,7 +61,7 @@ pub(crate) enum OfGroup {
 }
 
 /// Every kind, as often as it is in a bag.
-pub(crate) const KINDS: [Kind; 23] = [
+pub(crate) const KINDS: [Kind; 28] = [
     Kind::Host(OfHost::GuardianKilled),
     Kind::Host(OfHost::GuardianStopped),
     Kind::Host(OfHost::ElectorKilled),
@@ -60,9 +71,14 @@ pub(crate) const KINDS: [Kind; 23] = [
     Kind::Host(OfHost::ChildEnds),
     Kind::Host(OfHost::Killed),
     Kind::Host(OfHost::Frozen),
+    Kind::Host(OfHost::FrozenBriefly),
     Kind::Host(OfHost::PairKilled),
     Kind::Host(OfHost::PlannedStop),
-    Kind::Host(OfHost::Cut),
+    Kind::Host(OfHost::Cut(Lost::Requests)),
+    Kind::Host(OfHost::Cut(Lost::Answers)),
+    Kind::Host(OfHost::Cut(Lost::Both)),
+    Kind::Host(OfHost::Refused),
+    Kind::Host(OfHost::OneLinkDead),
     Kind::Host(OfHost::Delayed),
     Kind::Host(OfHost::Reset),
     Kind::Server(OfServer::Killed),
@@ -136,9 +152,14 @@ impl OfHost {
             OfHost::ChildEnds => "child ends by itself",
             OfHost::Killed => "host killed",
             OfHost::Frozen => "host frozen",
+            OfHost::FrozenBriefly => "host frozen briefly",
             OfHost::PairKilled => "guardian and elector killed",
             OfHost::PlannedStop => "planned stop",
-            OfHost::Cut => "host cut off",
+            OfHost::Cut(Lost::Requests) => "host's requests lost",
+            OfHost::Cut(Lost::Answers) => "answers to a host lost",
+            OfHost::Cut(Lost::Both) => "host cut off",
+            OfHost::Refused => "connections refused",
+            OfHost::OneLinkDead => "link in use dead",
             OfHost::Delayed => "host delayed",
             OfHost::Reset => "connections reset",
         }
@@ -157,8 +178,11 @@ impl OfHost {
             | OfHost::ElectorKilled
             | OfHost::ElectorStopped
             | OfHost::Killed
+            | OfHost::FrozenBriefly
             | OfHost::PlannedStop
-            | OfHost::Cut
+            | OfHost::Cut(_)
+            | OfHost::Refused
+            | OfHost::OneLinkDead
             | OfHost::Delayed
             | OfHost::Reset => &[
                 HostAim::Master,
@@ -173,21 +197,28 @@ impl OfHost {
     fn lengths(self, timing: &Timing) -> Vec<Range> {
         let patience = timing.patience();
         let beyond = timing.takeover_after();
+        // A server must be found again afterwards.
+        let covered = timing.rides_out() - timing.connect_timeout;
         match self {
-            // Well below the patience of its partner, or well above.
-            OfHost::GuardianStopped | OfHost::ElectorStopped => {
-                vec![(TENTH, patience / 2), (patience * 2, patience * 3)]
-            }
+            // Well below the patience of its partner, about it, well above.
+            OfHost::GuardianStopped | OfHost::ElectorStopped => vec![
+                (TENTH, patience / 2),
+                (patience / 2, patience * 2),
+                (patience * 2, patience * 3),
+            ],
             OfHost::ChildStopped => vec![(TENTH * 3, SECOND * 2)],
             OfHost::Killed | OfHost::PairKilled => vec![(TENTH, SECOND * 3)],
             // A frozen host that the others do not give up shows nothing.
             OfHost::Frozen => vec![(beyond + SECOND / 2, beyond + SECOND)],
-            OfHost::Cut => vec![
-                (TENTH * 3, timing.rides_out() * 2 / 3),
+            OfHost::FrozenBriefly => vec![(TENTH * 3, covered)],
+            // What is ridden out, what may be, what is not.
+            OfHost::Cut(_) | OfHost::Refused => vec![
+                (TENTH * 3, covered),
+                (covered, timing.stop_after() + SECOND),
                 (timing.stop_after() + SECOND, beyond + SECOND),
             ],
             OfHost::PlannedStop => vec![(TENTH, SECOND)],
-            OfHost::Delayed => vec![(SECOND, SECOND * 3)],
+            OfHost::Delayed | OfHost::OneLinkDead => vec![(SECOND, SECOND * 3)],
             OfHost::GuardianKilled
             | OfHost::ElectorKilled
             | OfHost::ChildKilled
@@ -225,9 +256,9 @@ impl OfServer {
         match self {
             OfServer::Killed => (TENTH, SECOND),
             OfServer::Frozen | OfServer::FrozenAfterRenewal | OfServer::CutFromClients => {
-                (TENTH * 3, SECOND * 3)
+                (TENTH * 3, SECOND * 5)
             }
-            OfServer::CutFromPeers => (SECOND, SECOND * 3),
+            OfServer::CutFromPeers => (SECOND, SECOND * 5),
         }
     }
 }

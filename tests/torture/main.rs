@@ -13,6 +13,7 @@ mod field;
 mod host;
 mod judge;
 mod kinds;
+mod leases;
 mod run;
 mod story;
 #[expect(
@@ -22,6 +23,7 @@ mod story;
 )]
 #[path = "../support/mod.rs"]
 mod support;
+mod tail;
 mod tell;
 mod tests;
 mod wires;

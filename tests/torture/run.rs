@@ -5,7 +5,7 @@ use crate::draw::{Network, Slot, draw};
 use crate::enclosure::is_asked_to_end;
 use crate::field::{COUNT, Field};
 use crate::judge::{Done, Evidence, Trial};
-use crate::story::{Story, Verdict};
+use crate::story::{Lease, Story, Verdict};
 use crate::support::time::now;
 use crate::{faults, tell};
 use std::fs;
@@ -82,6 +82,9 @@ impl Field {
     /// What is known so far.
     fn evidence<'a>(&mut self, began: Duration, trials: &'a [Trial]) -> Evidence<'a> {
         self.witnesses.look();
+        for host in &mut self.hosts {
+            host.leases.look();
+        }
         Evidence {
             began,
             ended: now(),
@@ -141,10 +144,15 @@ fn story(field: &Field, effort: &Effort, evidence: &Evidence) -> Story {
         hosts: field.hosts.iter().map(|host| host.name.clone()).collect(),
         servers: (0..COUNT).map(faults::name).collect(),
         lives: evidence.lives.clone(),
-        leases: Vec::new(),
+        leases: leases(field),
         faults,
         verdict: evidence.verdict(),
     }
+}
+
+fn leases(field: &Field) -> Vec<Lease> {
+    let hosts = field.hosts.iter();
+    hosts.flat_map(|host| host.leases.all().to_vec()).collect()
 }
 
 fn report(story: &Story, dir: &Path) {

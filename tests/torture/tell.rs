@@ -52,7 +52,7 @@ fn plan(plan: &Plan) -> String {
         Deed::Group(_) => String::new(),
     };
     let (kind, length) = (plan.kind().words(), seconds(plan.length));
-    format!("{kind}{aim} ({:?}) for {length}", plan.lost)
+    format!("{kind}{aim} for {length}")
 }
 
 /// What is wrong that was not before.

@@ -2,16 +2,16 @@
 
 use crate::story::{Life, LifeEnd};
 use crate::support::process::is_alive;
+use crate::tail::Tail;
 use nix::unistd::Pid;
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// All that witnesses wrote in one directory.
 pub(crate) struct Witnesses {
     dir: PathBuf,
-    read: u64,
+    record: Tail,
     seen: Vec<Seen>,
     refusals: Vec<Refusal>,
 }
@@ -36,7 +36,7 @@ impl Witnesses {
     pub(crate) fn of(dir: &Path) -> Witnesses {
         Witnesses {
             dir: dir.into(),
-            read: 0,
+            record: Tail::of(dir.join("record")),
             seen: Vec::new(),
             refusals: Vec::new(),
         }
@@ -44,10 +44,7 @@ impl Witnesses {
 
     /// Reads what is new.
     pub(crate) fn look(&mut self) {
-        let text = self.news().unwrap_or_default();
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        self.read += u64::try_from(whole).expect("a file is no longer than that");
-        for line in text[..whole].lines() {
+        for line in self.record.news().lines() {
             self.hear(line);
         }
         let dir = &self.dir;
@@ -73,14 +70,6 @@ impl Witnesses {
         let runs = |seen: &&Seen| !seen.stopped && is_alive(Pid::from_raw(seen.life.pid));
         let newest = self.seen.iter().rev().find(runs);
         newest.map(|seen| seen.life.clone())
-    }
-
-    fn news(&self) -> Option<String> {
-        let mut file = File::open(self.dir.join("record")).ok()?;
-        file.seek(SeekFrom::Start(self.read)).ok()?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).ok()?;
-        Some(text)
     }
 
     /// `kind pid boottime-ns name token`.
