@@ -4,7 +4,6 @@
 mod support;
 
 mod calm;
-mod chaos;
 mod child;
 mod defects;
 mod election;
