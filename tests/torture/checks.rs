@@ -137,8 +137,8 @@ fn one_after_another() {
         ..Verdict::default()
     };
     assert_eq!(written.verdict(&trials), clean);
-    let outcome = written.evidence(&trials).outcome(0);
-    assert_eq!(outcome.gap, Some(secs(5)));
+    let outcomes = written.evidence(&trials).outcomes();
+    assert_eq!(outcomes[0].gap, Some(secs(5)));
     let lives = written.evidence(&trials).lives;
     assert_eq!(lives[0].ending, LifeEnd::Killed);
     let asked = two(100).line("asked", 1, 9000, "a", 7);

@@ -38,7 +38,7 @@ pub(crate) enum Network {
 }
 
 /// One in so many faults of a host has one of a server beside it.
-const PAIRED: u64 = 6;
+const PAIRED: u64 = 4;
 
 impl Plan {
     pub(crate) fn kind(&self) -> Kind {

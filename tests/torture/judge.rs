@@ -84,7 +84,7 @@ impl Evidence<'_> {
             overlaps: self.overlaps(),
             needless: self.needless(),
             overdue: self.overdue(),
-            takeovers: self.outcomes().map(|it| it.takeovers).sum(),
+            takeovers: self.outcomes().iter().map(|it| it.takeovers).sum(),
         }
     }
 
@@ -106,30 +106,32 @@ impl Evidence<'_> {
             .collect()
     }
 
-    pub(crate) fn outcomes(&self) -> impl Iterator<Item = Outcome> {
-        (0..self.trials.len()).map(|index| self.outcome(index))
+    /// What each trial led to.
+    pub(crate) fn outcomes(&self) -> Vec<Outcome> {
+        let mut outcomes = vec![Outcome::default(); self.trials.len()];
+        let mut last_seen = Duration::ZERO;
+        for (before, life) in self.successions() {
+            last_seen = last_seen.max(end(before));
+            if let Some(cause) = self.cause(life) {
+                let outcome = &mut outcomes[cause];
+                let gap = life.start.saturating_sub(last_seen);
+                outcome.gap = outcome.gap.max(Some(gap));
+                outcome.starts += 1;
+                outcome.takeovers += usize::from(before.token != life.token);
+            }
+        }
+        if let (Some(trial), Some(outcome)) = (self.trials.last(), outcomes.last_mut())
+            && trial.whole.is_none()
+        {
+            outcome.gap = outcome.gap.max(self.last_gap());
+        }
+        outcomes
     }
 
-    /// What the trial of this number led to.
-    pub(crate) fn outcome(&self, index: usize) -> Outcome {
-        let trial = &self.trials[index];
-        let mut outcome = Outcome::default();
-        for (before, life) in self
-            .successions()
-            .filter(|(_, it)| self.cause(it) == Some(index))
-        {
-            let gap = life.start.saturating_sub(self.last_seen(life));
-            outcome.gap = outcome.gap.max(Some(gap));
-            outcome.starts += 1;
-            outcome.takeovers += usize::from(before.token != life.token);
-        }
-        let runs = |life: &Life| life.ending == LifeEnd::Alive;
-        if trial.whole.is_none() && !self.lives.iter().any(runs) {
-            let last = self.lives.iter().map(|life| life.end).max();
-            let gap = self.ended.saturating_sub(last.unwrap_or(self.began));
-            outcome.gap = outcome.gap.max(Some(gap));
-        }
-        outcome
+    /// For how long nobody had run when the run ended, if nobody did.
+    fn last_gap(&self) -> Option<Duration> {
+        let last = self.lives.iter().map(end).max().unwrap_or(self.began);
+        (last < self.ended).then(|| self.ended - last)
     }
 
     /// What two of one moment are forgiven, and how long it was.
@@ -154,17 +156,14 @@ impl Evidence<'_> {
         })
     }
 
-    /// When any life before this one was last seen executing.
-    fn last_seen(&self, life: &Life) -> Duration {
-        let before = self.lives.iter().filter(|it| it.start < life.start);
-        before.map(end).max().unwrap_or_default()
-    }
-
     /// The trial that a start belongs to: the last that had begun.
     fn cause(&self, life: &Life) -> Option<usize> {
-        self.trials
-            .iter()
-            .rposition(|trial| trial.from() <= life.start)
+        self.trial_at(life.start)
+    }
+
+    fn trial_at(&self, at: Duration) -> Option<usize> {
+        let begun = self.trials.partition_point(|trial| trial.from() <= at);
+        begun.checked_sub(1)
     }
 
     fn overlaps(&self) -> Vec<String> {
@@ -212,8 +211,8 @@ impl Evidence<'_> {
     }
 
     fn is_excluded_at(&self, at: Duration) -> bool {
-        let trial = self.trials.iter().rfind(|trial| trial.from() <= at);
-        trial.is_some_and(|trial| {
+        self.trial_at(at).is_some_and(|index| {
+            let trial = &self.trials[index];
             matches!(trial.expectation.effect, Effect::Excluded(_))
                 && at <= trial.until() + EXCLUDED_FOR
         })

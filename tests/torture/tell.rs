@@ -71,19 +71,19 @@ pub(crate) fn news(before: &Verdict, verdict: &Verdict) {
 
 /// A line on the last trial.
 pub(crate) fn progress(evidence: &Evidence) {
-    let Some((last, trial)) = evidence.trials.iter().enumerate().next_back() else {
+    let outcomes = evidence.outcomes();
+    let (Some(trial), Some(outcome)) = (evidence.trials.last(), outcomes.last()) else {
         return;
     };
-    let outcome = evidence.outcome(last);
     let at = trial.from().saturating_sub(evidence.began).as_secs();
     let clock = format!("{:02}:{:02}:{:02}", at / 3600, at / 60 % 60, at % 60);
     let label = label(trial.expectation.effect.label());
     let length = seconds(trial.until().saturating_sub(trial.from()));
     println!(
         "{clock} #{:<4} {:<60} {length:>6}  {label:<13} {}",
-        last + 1,
+        outcomes.len(),
         trial.words(),
-        happened(trial, &outcome)
+        happened(trial, outcome)
     );
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn table(evidence: &Evidence) {
         "\n{:<30} {:>5} {:>9} {:>10} {:>9} {:>9}",
         "kind", "count", "takeovers", "median gap", "max gap", "bound"
     );
-    let outcomes: Vec<Outcome> = evidence.outcomes().collect();
+    let outcomes: Vec<Outcome> = evidence.outcomes();
     for kind in KINDS {
         let mut gaps = Vec::new();
         let (mut count, mut takeovers, mut bound) = (0, 0, Duration::ZERO);

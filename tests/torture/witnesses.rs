@@ -67,7 +67,7 @@ impl Witnesses {
     /// The life whose main process runs; the newest, should there be two.
     pub(crate) fn current(&mut self) -> Option<Life> {
         self.look();
-        let runs = |seen: &&Seen| !seen.stopped && is_alive(Pid::from_raw(seen.life.pid));
+        let runs = |seen: &&Seen| !seen.stopped && seen.tree.first() == Some(&seen.main());
         let newest = self.seen.iter().rev().find(runs);
         newest.map(|seen| seen.life.clone())
     }
@@ -119,6 +119,10 @@ impl Witnesses {
 }
 
 impl Seen {
+    fn main(&self) -> Pid {
+        Pid::from_raw(self.life.pid)
+    }
+
     /// Notes when its processes were last seen executing, and which of them are gone.
     fn follow(&mut self, dir: &Path) {
         let life = &mut self.life;
