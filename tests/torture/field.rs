@@ -83,9 +83,9 @@ impl Field {
     }
 
     /// Waits until all is well: each server takes part, each supervisor runs and is listed, a child runs, and its term is
-    /// renewed. Nothing if that does not come to be in time.
-    pub(crate) fn wait_whole(&mut self) -> Option<Duration> {
-        let deadline = now() + WHOLE_WITHIN;
+    /// renewed. Nothing if that does not come to be in time, of which some may be spent without a master.
+    pub(crate) fn wait_whole(&mut self, gap: Duration) -> Option<Duration> {
+        let deadline = now() + WHOLE_WITHIN + gap;
         let left = || deadline.saturating_sub(now());
         try_for(left(), || {
             self.ensure_running();

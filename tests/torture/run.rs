@@ -20,7 +20,7 @@ pub(crate) fn torture(effort: &Effort, network: Network) -> bool {
     let mut field = Field::make(network);
     field.ensure_running();
     let began = field
-        .wait_whole()
+        .wait_whole(Duration::ZERO)
         .expect("three servers and three hosts start");
     let slots = schedule(effort, network, &field);
     tell::opening(effort, network, &field.timing);
@@ -69,13 +69,14 @@ impl Field {
             });
             expectations.push(expectation);
         }
-        let merge = expectations
+        let expectation = expectations
             .into_iter()
-            .reduce(|one, other| one.beside(other, &self.timing));
+            .reduce(|one, other| one.beside(other, &self.timing))
+            .expect("a slot has a fault");
         Trial {
             done,
-            expectation: merge.expect("a slot has a fault"),
-            whole: self.wait_whole(),
+            expectation,
+            whole: self.wait_whole(expectation.bound),
         }
     }
 
