@@ -1,19 +1,20 @@
 //! The judge is judged: records written by hand, in which what must be found is found, and nothing else.
 
 use crate::bounds::{EXCLUDED_FOR, Effect, Excluded, Expectation};
-use crate::draw::{Network, draw};
+use crate::draw::{Deed, Network, Plan, Slot, draw};
 use crate::judge::{Done, Evidence, Trial};
-use crate::kinds::KINDS;
+use crate::kinds::{HostAim, KINDS};
 use crate::story::{LifeEnd, Verdict};
 use crate::support::scratch::Scratch;
 use crate::support::time::{millis, secs};
+use crate::tests::SEED;
 use crate::witnesses::Witnesses;
 use std::fs;
 use std::time::Duration;
 use zk_supervise::core::lease::Wish;
 
 /// Each check, and the sentence it proves.
-pub(crate) const CHECKS: [(&str, fn()); 11] = [
+pub(crate) const CHECKS: [(&str, fn()); 12] = [
     (
         "torture::one_child_after_another_is_clean",
         one_after_another,
@@ -48,6 +49,10 @@ pub(crate) const CHECKS: [(&str, fn()); 11] = [
     (
         "torture::the_same_seed_draws_the_same_and_each_kind_as_often",
         drawn,
+    ),
+    (
+        "torture::the_short_run_does_every_kind_to_the_master_alone",
+        short_run,
     ),
 ];
 
@@ -236,6 +241,19 @@ fn excluded() {
     let allowed = u64::try_from((secs(12) + EXCLUDED_FOR).as_millis()).expect("seconds");
     let long = at_once(allowed + 1);
     assert_eq!(long.verdict(&trials).overlaps.len(), 1);
+}
+
+/// In the first bag of the seed of `cargo test`; of two at once, neither is judged strictly.
+fn short_run() {
+    let is_telling = |seed: u64| {
+        let slots = draw(seed, 1, Network::Namespaces, &Wish::default().timing());
+        let of_host = |slot: &&Slot| matches!(slot.plans[0].deed, Deed::Host(..));
+        slots.iter().filter(of_host).all(|slot| {
+            let is_master = |plan: &Plan| matches!(plan.deed, Deed::Host(_, HostAim::Master));
+            slot.plans.len() == 1 && slot.plans.iter().all(is_master)
+        })
+    };
+    assert!(is_telling(SEED));
 }
 
 fn drawn() {

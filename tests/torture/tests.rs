@@ -9,11 +9,12 @@ use crate::support::time::now;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
-/// The seed of the short run: any would do.
-const SEED: &str = "20";
+/// The seed of the short run: the first whose first bag does every kind that can be done to the master to the master, and
+/// nothing beside it.
+pub(crate) const SEED: u64 = 5163;
 
-/// How long it takes, in minutes: every kind comes about once.
-const MINUTES: &str = "3";
+/// How long the short run takes, in minutes: a bag takes about two.
+const MINUTES: u64 = 3;
 
 const TORTURE: &str = "torture_of_every_kind_leaves_a_clean_verdict";
 
@@ -68,5 +69,7 @@ impl Check {
 }
 
 fn torture() -> bool {
-    enclosure::enter(&["--seed", SEED, "--minutes", MINUTES].map(str::to_owned)) == 0
+    let words = format!("--seed {SEED} --minutes {MINUTES}");
+    let arguments: Vec<String> = words.split(' ').map(str::to_owned).collect();
+    enclosure::enter(&arguments) == 0
 }
