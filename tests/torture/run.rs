@@ -121,8 +121,9 @@ fn close(mut field: Field, effort: &Effort, began: Duration, trials: &[Trial]) -
     let is_clean = is_clean(&story.verdict);
     if !is_clean {
         let kept = field.keep(&format!("torture-{}-{}", effort.seed, began.as_secs()));
-        tell::repeat(effort, &kept);
+        tell::kept(&kept);
     }
+    tell::again(effort);
     is_clean
 }
 

@@ -170,15 +170,20 @@ pub(crate) fn verdict(verdict: &Verdict, evidence: &Evidence) {
 }
 
 /// How to see it again.
-pub(crate) fn repeat(effort: &Effort, kept: &Path) {
+pub(crate) fn again(effort: &Effort) {
     println!(
-        "the logs and the witnesses' files are in {}",
-        kept.display()
-    );
-    println!(
-        "again: cargo test --test torture -- --seed {} --minutes {}",
+        "seed {}; again: cargo test --test torture -- --seed {} --minutes {}",
+        effort.seed,
         effort.seed,
         effort.length.as_secs().div_ceil(60)
+    );
+}
+
+/// Where the files of a run are that was not clean.
+pub(crate) fn kept(files: &Path) {
+    println!(
+        "the logs and the witnesses' files are in {}",
+        files.display()
     );
 }
 
