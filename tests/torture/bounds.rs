@@ -24,6 +24,7 @@
 //! | leader killed | election + connect timeout | runs on | 0 |
 //! | leader frozen, or cut from its followers | given up + election + connect timeout | runs on | 0 |
 //! | rolling restart | that of a leader killed, once a server | runs on | 0 |
+//! | quorum lost: both followers frozen | length + election + connect timeout | runs on, or stops itself | length − stop + election + connect timeout + takeover + slack |
 //! | master znode deleted, session expired | | moves: the old one stops, the next waits out what it held | takeover + slack |
 //! | processors starved | | runs on | 0 |
 //!
@@ -131,7 +132,7 @@ pub(crate) fn expect(
         Deed::Host(_, HostAim::Standby(_)) => Expectation::CALM,
         Deed::Host(kind, HostAim::Master) => of_host(kind, plan.length, term, timing),
         Deed::Server(kind, _) => of_server(kind, plan.length, role, timing),
-        Deed::Group(kind) => of_group(kind, timing),
+        Deed::Group(kind) => of_group(kind, plan.length, timing),
     }
 }
 
@@ -172,9 +173,13 @@ fn of_server(kind: OfServer, length: Duration, role: Option<Role>, timing: &Timi
     outage(election, timing)
 }
 
-fn of_group(kind: OfGroup, timing: &Timing) -> Expectation {
+fn of_group(kind: OfGroup, length: Duration, timing: &Timing) -> Expectation {
     match kind {
         OfGroup::RollingRestart => outage(ELECTION, timing),
+        OfGroup::QuorumLost => Expectation {
+            bound: without_quorum(length, timing),
+            ..outage(length + ELECTION, timing)
+        },
         OfGroup::MasterDeleted | OfGroup::SessionExpired => {
             Expectation::new(Effect::Moves, timing.takeover_after() + SLACK)
         }
@@ -201,6 +206,12 @@ fn outage(span: Duration, timing: &Timing) -> Expectation {
 /// The child stops itself that long after the last good renewal; the next starts that long after the last it saw.
 fn cut_off(timing: &Timing) -> Duration {
     timing.takeover_after() - timing.stop_after() + timing.renew_interval + SLACK
+}
+
+/// Nobody can take over before there is a quorum, and a leader, and a session again.
+fn without_quorum(length: Duration, timing: &Timing) -> Duration {
+    let stopped = length.saturating_sub(timing.stop_after());
+    stopped + ELECTION + timing.connect_timeout + timing.takeover_after() + SLACK
 }
 
 /// The pause before the child of a term is started again, after all the lives it had in it.

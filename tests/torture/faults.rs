@@ -30,7 +30,7 @@ enum Wound {
     Healing,
     Stopped(Vec<Pid>),
     ServerDown(usize),
-    ServerFrozen(usize),
+    ServersFrozen(Vec<usize>),
     /// These packets are lost.
     Cut(Vec<(End, End)>),
     /// The relays of a host hold or delay.
@@ -74,7 +74,11 @@ impl Field {
             Wound::Healing => {}
             Wound::Stopped(pids) => signal_all(&pids, Signal::SIGCONT),
             Wound::ServerDown(server) => self.ensemble.servers()[server].start(),
-            Wound::ServerFrozen(server) => self.ensemble.servers()[server].thaw(),
+            Wound::ServersFrozen(servers) => {
+                for server in servers {
+                    self.ensemble.servers()[server].thaw();
+                }
+            }
             Wound::Cut(ways) => {
                 let wires = self.wires.as_ref().expect("they were cut");
                 ways.iter().for_each(|&(from, to)| wires.mend(from, to));
@@ -150,12 +154,12 @@ impl Field {
             }
             OfServer::Frozen => {
                 server.freeze();
-                Wound::ServerFrozen(at)
+                Wound::ServersFrozen(vec![at])
             }
             OfServer::FrozenAfterRenewal => {
                 self.wait_renewal();
                 self.ensemble.servers()[at].freeze();
-                Wound::ServerFrozen(at)
+                Wound::ServersFrozen(vec![at])
             }
             OfServer::CutFromPeers => {
                 let peers = (0..COUNT).filter(|&peer| peer != at).map(End::server);
@@ -180,6 +184,14 @@ impl Field {
                     self.ensemble.wait_serving();
                 }
                 Wound::Healing
+            }
+            OfGroup::QuorumLost => {
+                let leader = self.aimed_server(ServerAim::Leader);
+                let followers: Vec<usize> = (0..COUNT).filter(|&at| at != leader).collect();
+                for &follower in &followers {
+                    self.ensemble.servers()[follower].freeze();
+                }
+                Wound::ServersFrozen(followers)
             }
             OfGroup::MasterDeleted => {
                 self.group.znodes().delete(&self.group.master());

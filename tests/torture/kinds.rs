@@ -55,13 +55,14 @@ pub(crate) enum OfServer {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OfGroup {
     RollingRestart,
+    QuorumLost,
     MasterDeleted,
     SessionExpired,
     Starved,
 }
 
 /// Every kind, as often as it is in a bag.
-pub(crate) const KINDS: [Kind; 28] = [
+pub(crate) const KINDS: [Kind; 29] = [
     Kind::Host(OfHost::GuardianKilled),
     Kind::Host(OfHost::GuardianStopped),
     Kind::Host(OfHost::ElectorKilled),
@@ -87,6 +88,7 @@ pub(crate) const KINDS: [Kind; 28] = [
     Kind::Server(OfServer::CutFromPeers),
     Kind::Server(OfServer::CutFromClients),
     Kind::Group(OfGroup::RollingRestart),
+    Kind::Group(OfGroup::QuorumLost),
     Kind::Group(OfGroup::MasterDeleted),
     Kind::Group(OfGroup::SessionExpired),
     Kind::Group(OfGroup::Starved),
@@ -132,10 +134,7 @@ impl Kind {
         match self {
             Kind::Host(kind) => kind.lengths(timing),
             Kind::Server(kind) => vec![kind.length()],
-            Kind::Group(OfGroup::Starved) => vec![(SECOND, SECOND * 3)],
-            Kind::Group(
-                OfGroup::RollingRestart | OfGroup::MasterDeleted | OfGroup::SessionExpired,
-            ) => vec![NO_LENGTH],
+            Kind::Group(kind) => kind.lengths(timing),
         }
     }
 }
@@ -270,9 +269,23 @@ impl OfGroup {
     fn words(self) -> &'static str {
         match self {
             OfGroup::RollingRestart => "rolling restart",
+            OfGroup::QuorumLost => "quorum lost",
             OfGroup::MasterDeleted => "master znode deleted",
             OfGroup::SessionExpired => "session expired",
             OfGroup::Starved => "processors starved",
+        }
+    }
+
+    fn lengths(self, timing: &Timing) -> Vec<Range> {
+        match self {
+            OfGroup::Starved => vec![(SECOND, SECOND * 3)],
+            OfGroup::QuorumLost => {
+                let beyond = timing.stop_after() + SECOND;
+                vec![(TENTH * 3, SECOND), (beyond, beyond + SECOND * 3)]
+            }
+            OfGroup::RollingRestart | OfGroup::MasterDeleted | OfGroup::SessionExpired => {
+                vec![NO_LENGTH]
+            }
         }
     }
 }
