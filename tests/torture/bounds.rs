@@ -1,6 +1,6 @@
 //! What each kind of fault may cost: whether the child must run on through it, and for how long nobody may be master.
 //!
-//! All of it follows from the lease ([`Timing`]) and from the four constants below. A *gap* is the time in which no
+//! All of it follows from the lease ([`Timing`]) and from the constants below. A *gap* is the time in which no
 //! witness executed, from the last sign of the old tree to the first of the new one. In the table, *outage* is for how
 //! long no renewal can succeed; where it may reach what the lease rides out, the mastership may move, else the child
 //! must not notice.
@@ -177,9 +177,12 @@ fn of_server(kind: OfServer, length: Duration, role: Option<Role>, timing: &Timi
 fn of_group(kind: OfGroup, length: Duration, timing: &Timing) -> Expectation {
     match kind {
         OfGroup::RollingRestart => outage(ELECTION, timing),
-        OfGroup::QuorumLost => Expectation {
-            bound: without_quorum(length, timing),
-            ..outage(length + ELECTION, timing)
+        OfGroup::QuorumLost => match outage(length + ELECTION, timing) {
+            Expectation::CALM => Expectation::CALM,
+            moved => Expectation {
+                bound: without_quorum(length, timing),
+                ..moved
+            },
         },
         OfGroup::MasterDeleted | OfGroup::SessionExpired => {
             Expectation::new(Effect::Moves, timing.takeover_after() + SLACK)
