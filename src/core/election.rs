@@ -205,3 +205,27 @@ pub enum Refusal {
     /// The ensemble forbids it: an ACL, a quota.
     Forbidden,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_id_is_read_as_it_is_written() {
+        let id = TermId {
+            elector: 0xab,
+            number: 12,
+        };
+        assert_eq!(id.to_string(), "00000000000000ab-12");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for text in ["", "ab", "-12", "ab-", "xy-12", "ab-x"] {
+            assert_eq!(text.parse::<TermId>(), Err(()), "{text:?}");
+        }
+    }
+
+    /// `UPDATE fence SET token = $T` reads it.
+    #[test]
+    fn a_token_is_written_in_decimal() {
+        assert_eq!(Token(4_294_967_296).to_string(), "4294967296");
+    }
+}

@@ -398,4 +398,115 @@ mod tests {
             []
         );
     }
+
+    #[test]
+    fn every_default_is_its_part_of_the_session_and_no_shorter_than_its_least() {
+        let millis = |session| {
+            let timing = timing(session);
+            [
+                timing.connect_timeout,
+                timing.lease,
+                timing.renew_interval,
+                timing.poll_interval,
+                timing.grace_period,
+                timing.kill_margin,
+            ]
+            .map(|duration| duration.as_millis())
+        };
+        assert_eq!(millis(30), [2000, 25_000, 1000, 500, 5000, 2000]);
+        assert_eq!(millis(3), [1000, 2500, 100, 100, 500, 1000]);
+        assert_eq!(Wish::default().timing(), timing(30));
+    }
+
+    #[test]
+    fn a_rate_bound_is_at_most_the_largest() {
+        let largest = RateBound::LARGEST.ppm();
+        assert_eq!(RateBound::from_ppm(largest), Some(RateBound::LARGEST));
+        assert_eq!(RateBound::from_ppm(largest + 1), None);
+        assert_eq!(RateBound::from_ppm(0).map(RateBound::ppm), Some(0));
+    }
+
+    /// What just fits, and a nanosecond more does not.
+    #[test]
+    fn a_misfit_begins_where_the_room_ends() {
+        let more = Duration::from_nanos(1);
+        let fit = timing(30);
+        let room = fit.stop_after() - fit.renew_interval * RENEWALS_TO_SPARE;
+        let stop = |grace_period| Timing {
+            grace_period,
+            ..fit
+        };
+        assert_eq!(stop(fit.grace_period + room).misfits(), []);
+        assert_eq!(
+            stop(fit.grace_period + room + more).misfits(),
+            [Misfit::NoRoomToStop {
+                stop_after: Duration::from_secs(3) - more,
+                least: Duration::from_secs(3),
+            }]
+        );
+
+        let longest = Duration::from_secs(18);
+        let connect = |connect_timeout| Timing {
+            connect_timeout,
+            ..fit
+        };
+        assert_eq!(connect(longest).misfits(), []);
+        assert_eq!(
+            connect(longest + more).misfits(),
+            [Misfit::ConnectTimeoutTooLong { longest }]
+        );
+
+        let wait_out = fit.wait_out(fit.lease) + fit.poll_interval;
+        let session = |session_timeout| Timing {
+            session_timeout,
+            ..fit
+        };
+        assert_eq!(session(wait_out).misfits(), []);
+        assert!(matches!(
+            session(wait_out - more).misfits()[..],
+            [Misfit::LeaseOutlivesSession { wait_out: named, .. }] if named == wait_out
+        ));
+    }
+
+    #[test]
+    fn what_is_promised_of_an_outage_follows_from_the_lease() {
+        let timing = timing(30);
+        assert_eq!(timing.rides_out(), Duration::from_millis(16_900));
+        let wait_out = wait_out(timing.lease, timing.clock_rate_bound);
+        assert_eq!(timing.takeover_after(), wait_out + Duration::from_secs(1));
+    }
+
+    #[test]
+    fn the_patience_is_an_eighth_of_the_lease_from_one_to_three_seconds() {
+        let millis = |seconds| {
+            let timing = Timing {
+                lease: Duration::from_secs(seconds),
+                ..timing(30)
+            };
+            timing.patience().as_millis()
+        };
+        assert_eq!([4, 16, 40].map(millis), [1000, 2000, 3000]);
+    }
+
+    #[test]
+    fn the_session_that_was_asked_for_leaves_a_lease_that_was_set_alone() {
+        let asked = Timing {
+            lease: Duration::from_millis(28_500),
+            ..timing(30)
+        };
+        assert_eq!(asked.granted(asked.session_timeout), Ok(asked));
+    }
+
+    #[test]
+    fn a_shorter_granted_session_shortens_a_connect_timeout_that_the_library_would_ignore() {
+        let asked = Timing {
+            connect_timeout: Duration::from_secs(15),
+            ..timing(30)
+        };
+        let granted = asked.granted(Duration::from_secs(20));
+        assert_eq!(
+            granted.map(|t| t.connect_timeout),
+            Ok(Duration::from_secs(12))
+        );
+    }
 }

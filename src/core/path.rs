@@ -130,4 +130,12 @@ mod tests {
             ["/a", "/a/bc", "/a/bc/d"]
         );
     }
+
+    #[test]
+    fn a_path_is_joined_and_given_a_suffix() {
+        let path = |text| ZnodePath::parse(text).expect("a good path");
+        assert_eq!(path("/ha/b").join(&path("/m")), path("/ha/b/m"));
+        assert_eq!(path("/ha/b").with_suffix(".term"), path("/ha/b.term"));
+        assert_eq!(path("/ha/b").to_string(), "/ha/b");
+    }
 }

@@ -87,4 +87,24 @@ mod tests {
         assert!(!vigil.is_silent(at(60_000)));
         assert!(vigil.is_silent(at(61_000)));
     }
+
+    /// A wake that is late, but not by half the patience, is one in which the other could have spoken.
+    #[test]
+    fn a_silence_that_we_slept_through_in_part_counts_up_to_half_the_patience() {
+        let silent_after = |woke| {
+            let mut vigil = Vigil::new(at(0), PATIENCE);
+            vigil.wake(at(woke));
+            vigil.is_silent(at(1000))
+        };
+        assert!(silent_after(500));
+        assert!(!silent_after(501));
+    }
+
+    #[test]
+    fn it_looks_four_times_in_the_patience() {
+        let mut vigil = Vigil::new(at(0), PATIENCE);
+        assert_eq!(vigil.next_wake(), at(250));
+        vigil.wake(at(300));
+        assert_eq!(vigil.next_wake(), at(550));
+    }
 }
