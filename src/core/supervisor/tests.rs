@@ -11,6 +11,8 @@ use super::super::term::{Ending, Loss};
 use super::*;
 use std::time::Duration;
 
+mod story;
+
 const OWN: i64 = 100;
 const ID: TermId = TermId {
     elector: 7,
@@ -610,24 +612,26 @@ fn a_guardian_that_does_not_kill_in_time_is_killed_before_the_lease_ends() {
     assert!(!kill(Charge::None, running(), 25_400));
 }
 
+/// What the operator is told.
+fn told(actions: Vec<Action>) -> Vec<News> {
+    let tells = actions.into_iter().filter_map(|action| match action {
+        Action::Tell(news) => Some(news),
+        Action::Open(_)
+        | Action::Abandon(_)
+        | Action::Close(_)
+        | Action::Look(_)
+        | Action::Commit(..)
+        | Action::Order(_)
+        | Action::Publish(..)
+        | Action::KillGuardian
+        | Action::Exit(_) => None,
+    });
+    tells.collect()
+}
+
 /// P3 and the operator: what is told of a term.
 #[test]
 fn a_term_tells_its_story() {
-    let told = |actions: Vec<Action>| {
-        let tells = actions.into_iter().filter_map(|action| match action {
-            Action::Tell(news) => Some(news),
-            Action::Open(_)
-            | Action::Abandon(_)
-            | Action::Close(_)
-            | Action::Look(_)
-            | Action::Commit(..)
-            | Action::Order(_)
-            | Action::Publish(..)
-            | Action::KillGuardian
-            | Action::Exit(_) => None,
-        });
-        tells.collect::<Vec<_>>()
-    };
     let mut scene = Scene::campaigning().0;
     let won = scene.step(at(1100), Event::Session(1, done(6)));
     assert_eq!(told(won), [News::Promoted(Token(60), Wait(Duration::ZERO))]);
