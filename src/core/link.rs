@@ -181,12 +181,6 @@ impl Link {
         }
     }
 
-    /// Whether no session was opened before the one in use.
-    #[must_use]
-    pub fn is_first(&self) -> bool {
-        self.opened == 1
-    }
-
     /// The session is of no more use: another is to be opened at once.
     pub fn give_up(&mut self, now: Time) {
         self.state = State::Down { until: now };
@@ -290,13 +284,12 @@ mod tests {
     #[test]
     fn one_session_is_opened_at_a_time() {
         let mut link = opening();
-        assert!(link.is_first());
         assert_eq!((link.open(at(0)), link.open_at()), (None, Time::NEVER));
         link.give_up(at(500));
         assert_eq!((link.session(), link.open_at()), (None, at(500)));
         assert_eq!(link.open(at(499)), None);
         assert_eq!(link.open(at(500)), Some(2));
-        assert_eq!((link.session(), link.is_first()), (Some(2), false));
+        assert_eq!(link.session(), Some(2));
     }
 
     #[test]

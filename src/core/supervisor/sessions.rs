@@ -52,7 +52,7 @@ impl Supervisor {
         self.hurry(now);
         let wanted = self.settings.timing;
         let fitted = wanted.granted(granted);
-        if fitted != self.timing || self.link.is_first() {
+        if fitted != self.timing {
             match fitted {
                 Ok(timing) if timing.lease < wanted.lease => {
                     actions.push(Action::Tell(News::LeaseShortened(granted, timing.lease)));
