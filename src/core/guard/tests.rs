@@ -475,3 +475,16 @@ fn a_silent_elector_is_killed_and_replaced_with_growing_pauses() {
     let mut sound = scene;
     assert_eq!(sound.step(112_320, failed), [Action::StartElector]);
 }
+
+/// Rule 6: the alarm counts from there, and what cannot be killed is in a sealed term.
+#[test]
+fn a_lease_has_its_end_whether_the_term_is_open_or_sealed() {
+    let end = |scene: &Scene| scene.guard.lease_end();
+    let none = Scene::new();
+    assert_eq!(end(&none), None);
+    let open = none.clone().then(100_000, lease(grant()));
+    assert_eq!(end(&open), Some(at(124_900)));
+    let give_up = Fact::Ordered(Order::GiveUp(TERM));
+    assert_eq!(end(&open.then(100_100, give_up)), Some(at(124_900)));
+    assert_eq!(end(&none.then(100_000, give_up)), None, "barred");
+}
