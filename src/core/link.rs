@@ -60,7 +60,7 @@ pub enum State {
 }
 
 impl Link {
-    /// A link whose first attempt is due at `now`. `seed` spreads the attempts of several electors.
+    /// A link whose first attempt is due at `now`. `seed` is random: it spreads the attempts of several electors.
     #[must_use]
     pub fn new(now: Time, seed: u64, connect_timeout: Duration, servers: u32) -> Link {
         Link {
@@ -186,14 +186,10 @@ impl Link {
         self.state = State::Down { until: now };
     }
 
-    /// Up to half of `pause`, different for each elector and attempt (splitmix64).
+    /// Up to half of `pause`: each attempt takes ten other bits of the seed, which is random.
     fn jitter(&self, pause: Duration) -> Duration {
-        let mut z = self
-            .seed
-            .wrapping_add(u64::from(self.opened).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        pause / 2 * u32::try_from(z >> 54).unwrap_or(0) / 1024
+        let share = self.seed.rotate_left(self.opened.wrapping_mul(10)) >> 54;
+        pause / 2 * u32::try_from(share).unwrap_or(0) / 1024
     }
 }
 
@@ -310,14 +306,22 @@ mod tests {
         assert!(link.open_at().since(now) < Duration::from_millis(150));
     }
 
-    #[test]
-    fn two_electors_do_not_try_in_step() {
-        let pause = |seed| {
-            let mut link = Link::new(at(0), seed, Duration::from_secs(2), 3);
-            let _ = link.open(at(0));
+    /// The parts of 1024 of half a pause that are added to the pauses of the first attempts.
+    fn jitters(seed: u64) -> [u128; 4] {
+        let mut link = Link::new(at(0), seed, Duration::from_secs(2), 3);
+        [1, 2, 4, 8].map(|pauses| {
+            let pause = FIRST_PAUSE * pauses;
+            let _ = link.open(link.open_at());
             link.note_failed(at(0));
-            link.open_at()
-        };
-        assert_ne!(pause(7), pause(8));
+            let jitter = (link.open_at() - pause).since(at(0));
+            (jitter * 2 * 1024).as_nanos().div_ceil(pause.as_nanos())
+        })
+    }
+
+    #[test]
+    fn each_attempt_takes_other_bits_of_the_seed() {
+        let tens = |bits: [u64; 6]| bits.iter().fold(0, |seed, ten| seed << 10 | ten) << 4;
+        assert_eq!(jitters(tens([0, 1, 512, 1023, 77, 0])), [1, 512, 1023, 77]);
+        assert_eq!(jitters(tens([9, 0, 0, 0, 0, 9])), [0; 4]);
     }
 }
