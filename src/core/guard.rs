@@ -376,12 +376,12 @@ impl Guard {
             && self.started < grant.starts
     }
 
-    /// The lease is armed before the child is spawned (rule 3): `charge` holds it.
+    /// The lease is armed before the child is spawned (rule 3): `charge` holds it. There is time to stop the child, too:
+    /// in this very step one that has lapsed was sealed, and one without that time was not accepted.
     fn start_child(&mut self, now: Time, actions: &mut Actions) {
         if let Charge::Open(grant) = self.charge
             && self.wants_child(&grant)
             && now >= grant.not_before
-            && now < self.stop_at(&grant)
         {
             self.started += 1;
             self.tree = Tree::Running { since: now };
