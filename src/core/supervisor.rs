@@ -325,26 +325,14 @@ impl Supervisor {
     fn order(&mut self, now: Time, actions: &mut Actions) {
         let order = match (&self.role, self.forgotten) {
             (Role::Term(term), _) => term.order(),
-            (Role::Standby | Role::Campaigning(..), Some(id)) if self.is_in_charge(id) => {
-                Order::Forget(id)
-            }
-            (Role::Standby | Role::Campaigning(..), _) => Order::Hold,
+            // Also to a guardian that has forgotten it: to be told again costs no more than no news.
+            (Role::Standby | Role::Campaigning(..), Some(id)) => Order::Forget(id),
+            (Role::Standby | Role::Campaigning(..), None) => Order::Hold,
         };
         if self.told != Some(order) || now >= self.order_at {
             self.told = Some(order);
             self.order_at = now + self.settings.timing.patience() / 4;
             actions.push(Action::Order(order));
-        }
-    }
-
-    fn is_in_charge(&self, id: TermId) -> bool {
-        let Guardian::Alive(report) = self.guardian else {
-            return false;
-        };
-        match report.charge {
-            Charge::None => false,
-            Charge::Open(grant) | Charge::Sealed(grant, _) => grant.id == id,
-            Charge::Barred(barred) => barred == id,
         }
     }
 
