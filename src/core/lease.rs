@@ -348,6 +348,7 @@ mod tests {
         let granted = asked
             .granted(Duration::from_secs(20))
             .expect("a session of 20 s has room for 7 s");
+        assert_eq!(granted.session_timeout, Duration::from_secs(20));
         assert!(granted.lease < asked.lease);
         assert_eq!(
             (granted.grace_period, granted.kill_margin),

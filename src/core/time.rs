@@ -68,6 +68,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_time_is_its_nanoseconds() {
+        assert_eq!(Time::from_nanos(7).as_nanos(), 7);
+    }
+
+    #[test]
     fn arithmetic_saturates_instead_of_wrapping() {
         assert_eq!(Time::NEVER + Duration::from_secs(1), Time::NEVER);
         assert_eq!(Time::from_nanos(5) + Duration::MAX, Time::NEVER);

@@ -282,6 +282,16 @@ fn a_waiting_guardian_wakes_for_the_start() {
     assert_eq!(scene.guard.next_wake(), at(100_100));
 }
 
+/// Where the elector has not yet asked for another start there is nothing to wake for but the end of the lease.
+#[test]
+fn a_guardian_whose_child_ended_wakes_for_nothing_that_is_past() {
+    let gone = Fact::Surveyed(Survey::NothingLeft(ChildExit::Code(1)));
+    let scene = Scene::new()
+        .then(100_000, lease(grant()))
+        .then(100_100, gone);
+    assert!(scene.guard.next_wake() > at(100_100));
+}
+
 /// R6: after a change of elector only a new lease starts a child; what runs goes on.
 #[test]
 fn a_new_elector_must_prove_the_term_before_a_child_starts() {

@@ -361,7 +361,7 @@ fn a_session_that_is_interrupted_or_never_opens_is_replaced() {
     let mut scene = Scene::running();
     assert_eq!(scene.hear(1300, 1, SessionEvent::Interrupted), []);
     let mut back = scene.clone();
-    assert_eq!(back.hear(2500, 1, SessionEvent::Restored), [renewal(7)]);
+    assert_eq!(back.hear(1400, 1, SessionEvent::Restored), [renewal(7)]);
     assert_eq!(scene.report(3299, Charge::None, Tree::Empty), []);
     let replaced = [Action::Abandon(1), Action::Open(2)];
     assert_eq!(scene.step(3300, Event::Woke), replaced);
@@ -373,6 +373,50 @@ fn a_session_that_is_interrupted_or_never_opens_is_replaced() {
         scene.0.next_wake() < at(11_500),
         "and another after a pause"
     );
+}
+
+/// P3: a master that is gone is succeeded at once, and one whose `M` is gone asks what that means.
+#[test]
+fn a_change_of_the_master_znode_is_looked_into_at_once() {
+    let mut scene = Scene::standby();
+    let _ = scene.hear(1000, 1, sight(OTHERS, 5, Record::Released));
+    let changed = SessionEvent::MasterChanged;
+    assert_eq!(scene.hear(1100, 1, changed), [Action::Look(1)]);
+    assert_eq!(Scene::running().hear(1300, 1, changed), [renewal(7)]);
+}
+
+/// The shell sleeps until then: a later wake would be a later poll or renewal.
+#[test]
+fn it_wakes_for_the_next_poll_and_the_next_renewal() {
+    let mut scene = Scene::standby();
+    let _ = scene.hear(1000, 1, sight(OTHERS, 5, Record::Released));
+    assert_eq!(scene.0.next_wake(), at(1500));
+    let mut scene = Scene::running();
+    scene.report(1960, Charge::Open(grant(7, 26_000)), running());
+    assert_eq!(scene.0.next_wake(), at(2100));
+    let _ = scene.step(2100, Event::Woke);
+    assert!(scene.0.next_wake() > at(2100), "it is on its way");
+}
+
+/// Section 3: by this each knows that the other runs.
+#[test]
+fn it_says_how_things_are_four_times_in_the_patience() {
+    let mut scene = Scene::standby().0;
+    for (millis, says) in [(1749, false), (1750, true), (2499, false), (2500, true)] {
+        let actions = scene.step(at(millis), Event::Reported(IDLE));
+        let has_said = actions.contains(&Action::Order(Order::Hold));
+        assert_eq!(has_said, says, "{millis}");
+    }
+}
+
+#[test]
+fn what_becomes_of_a_session_that_was_left_is_of_no_interest() {
+    let mut scene = Scene::standby();
+    let ended = SessionEvent::Ended;
+    assert_eq!(scene.hear(1100, 1, ended), [Action::Open(2)]);
+    assert_eq!(scene.opened(1200, 2, 101), [Action::Look(2)]);
+    assert_eq!(scene.hear(1300, 1, ended), []);
+    assert_eq!(scene.0.link.session(), Some(2));
 }
 
 /// Attempts that fail at once: never two in a row without a pause.
@@ -475,10 +519,9 @@ fn a_term_that_is_over_is_not_inherited_from_a_late_report() {
     scene.report(2300, Charge::None, Tree::Empty);
     let _ = scene.step(2710, Event::Woke);
     let next = scene.hear(2720, 1, sight(ABSENT, 8, Record::Released));
-    assert!(matches!(
-        next[..],
-        [Action::Commit(1, Transaction::Campaign(..))]
-    ));
+    let second = held(TermId { number: 2, ..ID }, 0, None);
+    let transaction = Transaction::Campaign(MasterZnode::Gone, second, 8);
+    assert_eq!(next, [Action::Commit(1, transaction)], "another id");
 }
 
 #[test]
@@ -635,9 +678,12 @@ fn a_term_tells_its_story() {
     let mut scene = Scene::campaigning().0;
     let won = scene.step(at(1100), Event::Session(1, done(6)));
     assert_eq!(told(won), [News::Promoted(Token(60), Wait(Duration::ZERO))]);
+    let renewed = scene.clone().step(at(1150), Event::Session(1, done(7)));
+    assert_eq!(told(renewed), [], "a renewal is no news");
     let missing = Event::Session(1, refused(Refusal::MasterMissing));
     let lost = scene.step(at(1200), missing);
     assert_eq!(told(lost), [News::Demoted(Token(60), Loss::MasterDeleted)]);
+    assert_eq!(told(scene.step(at(1250), Event::Woke)), []);
     let report = Report {
         charge: Charge::Sealed(grant(6, 25_900), StopReason::GivenUp),
         ..IDLE

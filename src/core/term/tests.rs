@@ -150,7 +150,7 @@ fn r1_an_answer_that_is_over_when_it_comes_gives_nothing() {
     assert_eq!(term.stage(), Stage::Unconfirmed { end: None });
     let mut heir = inherited();
     let before = heir.stage();
-    renew(&mut heir, 45_000, 20_000);
+    renew(&mut heir, 44_900, 20_000);
     assert_eq!(heir.stage(), before, "nor does it confirm what was left");
 }
 
@@ -265,6 +265,21 @@ fn r5_a_higher_generation_is_adopted_once_or_ends_this_elector() {
     };
     answer(&mut heir, 1000, 0, resume, done);
     assert_eq!(look(&mut heir, 7), Verdict::Superseded);
+}
+
+/// R5: what it proposed itself, without an answer, is no other elector's.
+#[test]
+fn r5_a_resume_that_got_no_answer_does_not_supersede_its_own_elector() {
+    let mut term = won();
+    let resume = Transaction::Resume(MasterZnode::Present, held(ID, 1), 6);
+    term.note_sent(at(1200), &resume, &timing());
+    answer(&mut term, 1300, 1200, resume, Outcome::Unknown);
+    let sight = Sight {
+        master: OTHERS,
+        term: ours(7, 1),
+    };
+    assert_eq!(term.note_sight(2, OWN, &sight), Verdict::Ours);
+    assert_eq!(term.generation(), 1);
 }
 
 /// R8: what a look at a record that is not ours proves.
@@ -602,6 +617,17 @@ fn a_child_that_ended_is_started_again_after_the_backoff() {
     assert_eq!(starts(&term), 1);
     term.note_time(at(7000));
     assert_eq!(starts(&term), 2);
+    let other = Charge::Open(Grant {
+        id: TermId { number: 2, ..ID },
+        ..grant()
+    });
+    let of_another = Report {
+        charge: other,
+        started: 2,
+        ..ended
+    };
+    term.note_report(at(7000), &of_another);
+    assert_eq!(term.next_wake(), at(25_900), "the end of another's child");
     term.note_report(at(7001), &ended);
     term.note_time(at(9500));
     assert_eq!(starts(&term), 2, "that end was counted");

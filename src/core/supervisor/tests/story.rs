@@ -110,6 +110,28 @@ fn a_session_that_is_granted_shorter_is_told_of_when_that_changes() {
     );
 }
 
+/// A term that is carried on is not won again, and a resume that comes too late has not carried it on.
+#[test]
+fn a_resumed_term_is_told_of_as_such() {
+    let mut scene = Scene::standby().0;
+    let report = Report {
+        charge: Charge::Open(grant(7, 26_000)),
+        tree: running(),
+        started: 1,
+        ..IDLE
+    };
+    assert_eq!(told(scene.step(at(1000), Event::Reported(report))), []);
+    let record = Record::Held(held(ID, 0, Some(Token(60))));
+    let look = Event::Session(1, sight(OTHERS, 7, record));
+    assert_eq!(told(scene.step(at(1010), look)), []);
+    let mut late = scene.clone();
+    let resumed = News::Resumed(Token(60), 1);
+    let answer = Event::Session(1, done(8));
+    assert_eq!(told(scene.step(at(1020), answer)), [resumed]);
+    let _ = late.step(at(26_000), Event::Woke);
+    assert_eq!(told(late.step(at(26_001), answer)), []);
+}
+
 #[test]
 fn what_keeps_a_candidate_from_campaigning_is_told_once() {
     let mut scene = Scene::standby().0;
