@@ -107,6 +107,7 @@ impl Elector {
             servers,
         };
         let (sender, events) = unbounded_channel();
+        let story = Story::new(setup.ensemble.identity.clone());
         Ok(Elector {
             core: Supervisor::new(clock::now(), settings),
             timing: setup.timing,
@@ -122,7 +123,7 @@ impl Elector {
             sender,
             events,
             operations: 0,
-            story: Story::default(),
+            story,
             lineage: Lineage::Guarded,
             end: None,
         })

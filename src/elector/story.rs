@@ -10,15 +10,16 @@ use crate::core::term::{Ending, Loss};
 use crate::core::time::Time;
 use crate::observe::log::{Field, Level, Value, debug, error, info, log, warn};
 use crate::process::sweep::{Identity, Proof};
-use crate::zookeeper::{Event, Names, record::Candidate};
+use crate::zookeeper::{self, Event, Names, record::Candidate, record::MasterNote};
 use std::time::Duration;
 
 /// How often a complaint that stays the same is repeated.
 const REPEAT_AFTER: Duration = Duration::from_secs(300);
 
 /// What has been said already.
-#[derive(Default)]
 pub(super) struct Story {
+    /// Who tells it.
+    own: zookeeper::Identity,
     ensemble: Complaint,
     command: Complaint,
     refusal: Complaint,
@@ -56,6 +57,19 @@ fn seconds(duration: Duration) -> String {
 }
 
 impl Story {
+    /// The story of the candidate `own`, of which nothing has been said.
+    pub(super) fn new(own: zookeeper::Identity) -> Story {
+        Story {
+            own,
+            ensemble: Complaint::default(),
+            command: Complaint::default(),
+            refusal: Complaint::default(),
+            twin: Complaint::default(),
+            master: None,
+            names: Names::default(),
+        }
+    }
+
     /// What a session says.
     pub(super) fn hear(&mut self, event: &Event) {
         match event {
@@ -148,11 +162,18 @@ impl Story {
         let master = names.master.as_ref().map(|master| master.name.clone());
         if let Some(name) = &master
             && master != self.master
+            && !names.master.as_ref().is_some_and(|it| self.is_own(it))
         {
             info("the master is", &[("master", Value::Text(name))]);
         }
         self.master = master;
         self.names = names.clone();
+    }
+
+    /// Whether the supervisor of this very candidate wrote it; another may have its name.
+    fn is_own(&self, note: &MasterNote) -> bool {
+        let own = &self.own;
+        (&note.name, &note.host, note.pid) == (&own.name, &own.host, own.pid)
     }
 
     /// A candidate of our name whose process is gone is only a session that has not run out yet.

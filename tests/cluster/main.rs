@@ -16,3 +16,4 @@ mod rival;
 mod session;
 mod startup;
 mod status;
+mod story;
