@@ -6,6 +6,7 @@
 mod moment;
 mod remarks;
 mod report;
+mod standing;
 mod text;
 
 use std::path::Path;
@@ -20,13 +21,17 @@ use crate::clock;
 use crate::config;
 use crate::core::election::Record;
 use crate::core::lease::Timing;
-use crate::zookeeper::survey::{MasterView, Survey, SurveyError, TermView, survey};
+use crate::zookeeper::survey::{CandidateView, Survey, SurveyError, TermView, survey};
 use crate::zookeeper::{Ensemble, Paths};
 use moment::Moment;
 use report::{Asked, Renewal, Report};
+use standing::{Seat, seat};
 
 /// The longest pause between two looks: nobody waits longer for a `status`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How far two clocks may be apart before it is worth saying.
+const CLOCKS_APART: Duration = Duration::from_secs(5);
 
 /// Prints the state of the election, as JSON if `json`. Exits 0 whenever the ensemble has answered.
 pub(super) fn status(file: &Path, json: bool) -> ExitCode {
@@ -146,28 +151,21 @@ fn look(ensemble: &Ensemble, timing: &Timing) -> Result<(Survey, Renewal), Surve
 
 /// Whether there is nothing in it that a second look might show otherwise.
 fn is_settled(survey: &Survey, timing: &Timing) -> bool {
-    match (&survey.master, held(&survey.term)) {
-        (Some(master), Some(term)) => names(master, term) && is_fresh(&survey.term, timing),
-        (Some(_), None) => false,
-        (None, Some(_)) => survey.candidates.is_empty(),
-        (None, None) => true,
+    match held(&survey.term) {
+        Some(_) => seat(survey) == Seat::Own && is_fresh(&survey.term, timing),
+        None => survey.master.is_none() && !survey.candidates.iter().any(says_master),
     }
 }
 
-fn names(master: &MasterView, term: &Record) -> bool {
-    match (&master.note, term) {
-        (Ok(note), Record::Held(held)) => note.term == held.id,
-        (Ok(_) | Err(_), _) => false,
-    }
+/// Whether a candidate says that it is master.
+fn says_master(view: &CandidateView) -> bool {
+    let note = view.note.as_ref();
+    note.is_ok_and(|note| note.state == report::MASTER)
 }
 
 fn held(term: &TermView) -> Option<&Record> {
-    match term {
-        TermView::Present { note: Ok(note), .. } => {
-            matches!(note.record, Record::Held(_)).then_some(&note.record)
-        }
-        TermView::Present { .. } | TermView::Missing | TermView::RootMissing => None,
-    }
+    let record = term.note().map(|note| &note.record);
+    record.filter(|record| matches!(record, Record::Held(_)))
 }
 
 fn version(term: &TermView) -> Option<(i32, i64)> {

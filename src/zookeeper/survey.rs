@@ -70,6 +70,8 @@ pub struct CandidateView {
     pub znode: String,
     /// What it says.
     pub note: Result<Candidate, Flaw>,
+    /// The session that owns it; 0 if none does.
+    pub owner: i64,
     /// When its session made it, by the ensemble's clock, in milliseconds since 1970.
     pub since: i64,
 }
@@ -112,6 +114,17 @@ pub enum SurveyError {
         /// Why.
         reason: String,
     },
+}
+
+impl TermView {
+    /// What `T` says, if it is there and readable.
+    #[must_use]
+    pub fn note(&self) -> Option<&TermNote> {
+        match self {
+            TermView::Present { note, .. } => note.as_ref().ok(),
+            TermView::Missing | TermView::RootMissing => None,
+        }
+    }
 }
 
 impl fmt::Display for SurveyError {
@@ -228,6 +241,7 @@ async fn read_candidates(client: &Client, parent: &str) -> Result<Vec<CandidateV
         candidates.extend(read.map(|(data, stat)| CandidateView {
             znode,
             note: Candidate::parse(&data),
+            owner: stat.ephemeral_owner,
             since: stat.ctime,
         }));
     }

@@ -1,8 +1,8 @@
 //! `status` and `check --online`: what an operator is told.
 
 use crate::support::{
-    Ensemble, Group, Link, Netns, Who, is_alive, millis, secs, shared, wait_for, wait_until,
-    zk_supervise,
+    Ensemble, Group, Link, Netns, Who, Znodes, holds_for, is_alive, millis, secs, shared, wait_for,
+    wait_until, zk_supervise,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -282,7 +282,8 @@ fn znodes_that_cannot_be_read_are_named_and_the_table_stays_in_shape() {
     stranger("long", long.as_bytes());
     let found = json(&file);
     assert_eq!(found["term"]["state"], "unreadable");
-    assert_eq!(found["nobody"]["code"], "unreadable-term");
+    assert_eq!(found["nobody"], Value::Null);
+    assert_eq!(found["unknown"]["code"], "unreadable-term");
     assert!(codes(&found).contains(&"unreadable-term"));
     assert!(codes(&found).contains(&"unreadable-candidate"));
     let text = status(&file);
@@ -304,9 +305,130 @@ fn a_released_term_under_a_master_is_odd() {
     let master = br#"{"format":1,"name":"x","host":"h","pid":7,"term":null,"version":"0.1.0"}"#;
     group.znodes().create_ephemeral(&group.master(), master);
     let found = json(&file);
-    assert_eq!(found["master"]["name"], "x");
-    assert_eq!(found["master"]["state"], Value::Null);
-    assert!(codes(&found).contains(&"term-mismatch"), "{found:#}");
+    assert_eq!(found["master"], Value::Null, "the record decides");
+    assert_eq!(found["nobody"]["code"], "term-mismatch");
+    let first = one_line(&status(&file));
+    assert!(
+        first.starts_with("nobody is master: the term record says so, although `"),
+        "{first}"
+    );
+}
+
+/// The whole text as one line.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a hand did to the master znode of a master that renews.
+enum Harm {
+    Overwritten,
+    Foreign,
+    Persistent,
+}
+
+/// Holds that `a`, whose command runs on, is shown as master, with this advice; then M goes.
+#[track_caller]
+fn is_master_still(harm: &Harm, code: &str, advice: &str) {
+    let group = Group::hasty(shared());
+    let host = group.start("a");
+    let run = group.wait_running(ELECTED_WITHIN);
+    let file = group.config("c").write();
+    wait_states(&file, &[("a", "master")]);
+    let _standby = group.start("b");
+    wait_states(&file, &[("a", "master"), ("b", "standby")]);
+    let by_hand = Znodes::of(shared());
+    match harm {
+        Harm::Overwritten => by_hand.write(&group.master(), b"garbage"),
+        Harm::Foreign => by_hand.replace_by_ephemeral(&group.master(), b"garbage"),
+        Harm::Persistent => by_hand.replace_by_persistent(&group.master(), b"garbage"),
+    }
+    let text = status(&file);
+    let pid = host.pid(Who::Guardian).as_raw();
+    assert!(text.starts_with("master: a (host "), "{text}");
+    assert!(
+        !text.contains("SILENT") && !text.contains("past master"),
+        "{text}"
+    );
+    assert!(one_line(&text).contains(advice), "{text}");
+    let found = json(&file);
+    assert_eq!(found["master"]["pid"], pid);
+    assert_eq!(found["master"]["renewing"], true);
+    assert_eq!(found["nobody"], Value::Null);
+    assert!(codes(&found).contains(&code), "{found:#}");
+    // Longer than the lease: it is renewed.
+    holds_for("the child runs on", secs(4), || run.is_alive());
+    assert!(status(&file).starts_with("master: a (host "));
+    if let Harm::Overwritten = harm {
+        return;
+    }
+    // As the warning says.
+    assert!(by_hand.delete(&group.master()));
+    group.wait_takeover(&run, secs(20));
+}
+
+#[test]
+fn a_master_whose_znode_was_overwritten_is_master_still() {
+    is_master_still(
+        &Harm::Overwritten,
+        "foreign-master",
+        "nothing has to be done, it goes with its session",
+    );
+}
+
+#[test]
+fn a_master_whose_znode_was_made_anew_by_another_session_is_master_still() {
+    is_master_still(
+        &Harm::Foreign,
+        "foreign-master",
+        "nothing has to be done; when it goes, a is demoted and the command is started anew",
+    );
+}
+
+#[test]
+fn a_master_whose_znode_was_made_persistent_is_master_still_and_it_is_to_be_deleted() {
+    is_master_still(
+        &Harm::Persistent,
+        "foreign-master",
+        "no standby can take over: run `delete ",
+    );
+}
+
+#[test]
+fn a_spoilt_record_is_not_known_to_be_anybodys_until_it_is_deleted_as_advised() {
+    let group = Group::hasty(shared());
+    let host = group.start("a");
+    let run = group.wait_running(ELECTED_WITHIN);
+    let file = group.config("c").write();
+    wait_states(&file, &[("a", "master")]);
+    group.znodes().write(&group.term(), b"garbage");
+    wait_until("the child is stopped", secs(10), || !run.is_alive());
+    for _ in 0..2 {
+        let text = status(&file);
+        println!("{text}");
+        let first = one_line(&text);
+        let expected = format!(
+            "it is not known who is master: `{}` is unreadable, and the command may run somewhere",
+            group.term()
+        );
+        assert!(first.starts_with(&expected), "{text}");
+        let advice = format!("run `delete {}` in zkCli.sh", group.term());
+        assert!(first.contains(&advice), "{text}");
+        assert!(
+            !text.contains("nobody") && !text.contains("SILENT"),
+            "{text}"
+        );
+        let found = json(&file);
+        assert_eq!(
+            (&found["master"], &found["nobody"]),
+            (&Value::Null, &Value::Null)
+        );
+        assert_eq!(found["unknown"]["code"], "unreadable-term");
+    }
+    drop(host);
+    group.znodes().delete(&group.term());
+    let _host = group.start("b");
+    let next = group.wait_takeover(&run, secs(30));
+    assert_eq!(next.name, "b");
 }
 
 #[test]

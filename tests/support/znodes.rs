@@ -100,7 +100,18 @@ impl Znodes {
     /// Deletes a znode and makes it again, ephemeral and our own, in one transaction: nobody comes between.
     #[track_caller]
     pub(crate) fn replace_by_ephemeral(&self, path: &str, data: &[u8]) {
-        let options = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
+        self.replace(path, data, CreateMode::Ephemeral);
+    }
+
+    /// The same, and it stays.
+    #[track_caller]
+    pub(crate) fn replace_by_persistent(&self, path: &str, data: &[u8]) {
+        self.replace(path, data, CreateMode::Persistent);
+    }
+
+    #[track_caller]
+    fn replace(&self, path: &str, data: &[u8], mode: CreateMode) {
+        let options = mode.with_acls(Acls::anyone_all());
         self.attempt("replace", async |client| {
             let mut writer = client.new_multi_writer();
             writer.add_delete(path, None)?;

@@ -3,20 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::CLOCKS_APART;
 use super::moment::{Moment, brief};
 use super::report::{
     Asked, Candidate, MASTER, Master, Remark, Renewal, Report, STOPPING, TermState, UNABLE,
     is_ephemeral,
 };
+use super::standing::{Seat, UNREADABLE_TERM, seat};
 use crate::zookeeper::survey::{MasterView, Survey};
 
-/// How far two clocks may be apart before it is worth saying.
-const CLOCKS_APART: Duration = Duration::from_secs(5);
-
 const FOREIGN_MASTER: &str = "foreign-master";
-const UNREADABLE_TERM: &str = "unreadable-term";
+const TERM_MISMATCH: &str = "term-mismatch";
 
-fn remark(code: &'static str, message: impl Into<String>) -> Remark {
+pub(super) fn remark(code: &'static str, message: impl Into<String>) -> Remark {
     let message = message.into();
     Remark { code, message }
 }
@@ -28,10 +27,6 @@ pub(super) fn nobody(report: &Report, asked: &Asked<'_>, survey: &Survey) -> Rem
     }
     let able = |it: &&Candidate| !it.is_in(UNABLE);
     match report.term.state {
-        TermState::Unreadable => remark(
-            UNREADABLE_TERM,
-            "the term record is not ours to use: no candidate campaigns",
-        ),
         TermState::RootMissing if report.candidates.is_empty() => remark(
             "root-missing",
             format!(
@@ -51,66 +46,85 @@ pub(super) fn nobody(report: &Report, asked: &Asked<'_>, survey: &Survey) -> Rem
                 names(report.candidates.iter().filter(|it| it.is_in(STOPPING)))
             ),
         ),
-        TermState::Held => remark("waiting-out", waiting_out(report, asked)),
-        TermState::RootMissing | TermState::Missing | TermState::Virgin | TermState::Released => {
-            remark(
-                "electing",
-                "an election is under way: ask again in a moment",
-            )
-        }
+        TermState::Held => remark("waiting-out", waited_out(report, asked)),
+        TermState::RootMissing
+        | TermState::Missing
+        | TermState::Virgin
+        | TermState::Released
+        | TermState::Unreadable => remark(
+            "electing",
+            "an election is under way: ask again in a moment",
+        ),
     }
 }
 
 fn foreign_master(report: &Report, view: &MasterView) -> Remark {
     let path = &report.path;
-    let why = match &view.note {
-        _ if !is_ephemeral(view) => "it is not ephemeral".to_owned(),
-        Err(flaw) => flaw.to_string(),
-        Ok(_) => "there is no term record beside it".to_owned(),
-    };
-    let what = if is_ephemeral(view) && report.term.state == TermState::Held {
-        "a candidate deletes it when no renewal was seen for a whole wait-out"
+    let what = if is_ephemeral(view) && report.term.exists() {
+        "a candidate deletes it when the term record did not change for a whole wait-out"
     } else {
         "nobody can be master while it exists: end that program, or choose another `master` or `root`"
     };
-    remark(
-        FOREIGN_MASTER,
-        format!("another program made `{path}` ({why}); {what}"),
-    )
+    let (code, why) = match &view.note {
+        _ if !is_ephemeral(view) => (
+            FOREIGN_MASTER,
+            format!("another program made `{path}` (it is not ephemeral)"),
+        ),
+        Err(flaw) => (
+            FOREIGN_MASTER,
+            format!("another program made `{path}` ({flaw})"),
+        ),
+        Ok(note) => (
+            TERM_MISMATCH,
+            format!(
+                "the term record says so, although `{path}` is of {}",
+                note.name
+            ),
+        ),
+    };
+    remark(code, format!("{why}; {what}"))
 }
 
 fn no_candidates(report: &Report, asked: &Asked<'_>) -> String {
     let why = "no supervisor of this election is running, or none reaches the ensemble";
-    match left_of_lease(report, asked) {
-        Some(left) => format!(
-            "{why}; one that starts now waits up to {} for the last lease to be over",
-            brief(left)
-        ),
-        None => why.to_owned(),
+    match report.term.state {
+        TermState::Held => format!("{why}; {}", waited_out(report, asked)),
+        TermState::RootMissing
+        | TermState::Missing
+        | TermState::Virgin
+        | TermState::Released
+        | TermState::Unreadable => why.to_owned(),
     }
 }
 
-fn waiting_out(report: &Report, asked: &Asked<'_>) -> String {
+/// Of a term that nobody released and whose lease is over: as far as clocks tell, which may differ.
+fn waited_out(report: &Report, asked: &Asked<'_>) -> String {
     let holder = match &report.term.holder {
         Some(holder) => format!("the last term, of {holder},"),
         None => "the last term".to_owned(),
     };
+    let age = report.term.written.and_then(|it| it.age(asked.now).ok());
+    let over = age.unwrap_or_default().saturating_sub(report.term.lease());
+    format!(
+        "{holder} was not released, and its lease ended {} ago by this host's clock",
+        brief(over)
+    )
+}
+
+/// ` for up to 17s more`, where some of the lease is left.
+pub(super) fn left(report: &Report, asked: &Asked<'_>) -> String {
     match left_of_lease(report, asked) {
-        Some(left) => format!(
-            "{holder} was not released: its lease is waited out, for {} at most",
-            brief(left)
-        ),
-        None => format!("{holder} was not released, and its lease is over: ask again in a moment"),
+        Some(left) => format!(" for up to {} more", brief(left)),
+        None => String::new(),
     }
 }
 
 /// How long a standby that watches waits still before its command starts.
 fn left_of_lease(report: &Report, asked: &Asked<'_>) -> Option<Duration> {
-    let lease = Duration::from_millis(report.term.lease_ms?);
     let age = report.term.written?.age(asked.now).unwrap_or_default();
     asked
         .timing
-        .wait_out(lease)
+        .wait_out(report.term.lease())
         .checked_sub(age)
         .filter(|left| !left.is_zero())
 }
@@ -120,7 +134,7 @@ pub(super) fn warnings(report: &Report, asked: &Asked<'_>, survey: &Survey) -> V
     let mut warnings = Vec::new();
     if let Some(master) = &report.master {
         warnings.extend(silent(report, master, asked));
-        warnings.extend(unfounded(report, master, survey));
+        warnings.extend(odd_znode(report, master, survey));
         warnings.extend(past_masters(report, master));
         warnings.extend(no_standby(report, master));
     }
@@ -134,13 +148,18 @@ pub(super) fn warnings(report: &Report, asked: &Asked<'_>, survey: &Survey) -> V
 }
 
 fn silent(report: &Report, master: &Master, asked: &Asked<'_>) -> Option<Remark> {
-    if master.renewing || report.term.state != TermState::Held {
+    if master.renewing {
         return None;
     }
     let polls = asked.timing.poll_interval * 2;
-    let then = match left_of_lease(report, asked) {
-        Some(left) => format!("a standby takes over within {}", brief(left + polls)),
-        None => "its lease is over: a standby takes over at any moment".to_owned(),
+    let then = match (left_of_lease(report, asked), has_standby(report, master)) {
+        (Some(left), true) => format!("a standby takes over within {}", brief(left + polls)),
+        (None, true) => "its lease is over: a standby takes over at any moment".to_owned(),
+        (Some(left), false) => format!(
+            "its command may run for up to {} more, and a supervisor that starts now waits as long",
+            brief(left)
+        ),
+        (None, false) => "its lease is over".to_owned(),
     };
     let name = &master.name;
     Some(remark(
@@ -149,30 +168,46 @@ fn silent(report: &Report, master: &Master, asked: &Asked<'_>) -> Option<Remark>
     ))
 }
 
-/// M and T disagree, on two looks.
-fn unfounded(report: &Report, master: &Master, survey: &Survey) -> Option<Remark> {
-    let name = &master.name;
-    let of_master = survey
-        .master
-        .as_ref()
-        .and_then(|view| view.note.as_ref().ok());
-    let claimed = of_master
-        .and_then(|note| note.term)
-        .map(|id| id.to_string());
-    let what = match report.term.state {
-        TermState::Released | TermState::Virgin => format!(
-            "{name} owns the master znode, but the term record is not held: no command of its runs"
+/// M is not as its master made it, on two looks. T decides: the master is who holds that.
+fn odd_znode(report: &Report, master: &Master, survey: &Survey) -> Option<Remark> {
+    let (path, name) = (&report.path, &master.name);
+    let demoted = format!("when it goes, {name} is demoted and the command is started anew");
+    let (code, what) = match seat(survey) {
+        Seat::Own => return None,
+        Seat::Missing => (
+            "master-missing",
+            format!("`{path}` is gone: {name} holds its term no longer than its lease"),
         ),
-        TermState::Held if claimed != report.term.id => format!(
-            "{name} owns the master znode for term {}, but the record says {}: somebody edited one of them",
-            claimed.as_deref().unwrap_or("unknown"),
-            report.term.id.as_deref().unwrap_or("nobody's")
+        Seat::Overwritten => (
+            overwritten(survey),
+            format!(
+                "somebody wrote into `{path}`, which is {name}'s: nothing has to be done, it goes with its session"
+            ),
         ),
-        TermState::Held | TermState::Missing | TermState::RootMissing | TermState::Unreadable => {
-            return None;
-        }
+        Seat::Foreign => (
+            overwritten(survey),
+            format!(
+                "`{path}` is not the one that {name} made: the term record is {name}'s and decides, so nothing has to \
+                 be done; {demoted}"
+            ),
+        ),
+        Seat::Persistent => (
+            FOREIGN_MASTER,
+            format!(
+                "`{path}` is not the one that {name} made, and while it exists no standby can take over: run \
+                 `delete {path}` in zkCli.sh when the command may be interrupted; {demoted}"
+            ),
+        ),
     };
-    Some(remark("term-mismatch", what))
+    Some(remark(code, what))
+}
+
+/// Whether it says that it is of another term, or nothing that is ours.
+fn overwritten(survey: &Survey) -> &'static str {
+    match survey.master.as_ref().map(|view| &view.note) {
+        Some(Ok(_)) => TERM_MISMATCH,
+        Some(Err(_)) | None => FOREIGN_MASTER,
+    }
 }
 
 fn past_masters(report: &Report, master: &Master) -> Option<Remark> {
@@ -189,8 +224,7 @@ fn past_masters(report: &Report, master: &Master) -> Option<Remark> {
 }
 
 fn no_standby(report: &Report, master: &Master) -> Option<Remark> {
-    let is_able = |it: &&Candidate| !master.is(it) && it.flaw.is_none() && !it.is_in(UNABLE);
-    if report.candidates.iter().any(|it| is_able(&it)) {
+    if has_standby(report, master) {
         return None;
     }
     let name = &master.name;
@@ -198,6 +232,11 @@ fn no_standby(report: &Report, master: &Master) -> Option<Remark> {
         "no-standby",
         format!("nobody stands by: if {name} goes, the command runs nowhere"),
     ))
+}
+
+fn has_standby(report: &Report, master: &Master) -> bool {
+    let is_able = |it: &Candidate| !master.is(it) && it.flaw.is_none() && !it.is_in(UNABLE);
+    report.candidates.iter().any(is_able)
 }
 
 fn unreadable_term(report: &Report) -> Option<Remark> {
@@ -252,7 +291,8 @@ fn same_name(name: &str, them: &[&Candidate]) -> Remark {
 /// Not where the answer says already what keeps everybody.
 fn unable(report: &Report) -> Option<Remark> {
     let is_said = |why: &Remark| matches!(why.code, FOREIGN_MASTER | UNREADABLE_TERM);
-    if report.nobody.as_ref().is_some_and(is_said) {
+    let why = report.nobody.as_ref().or(report.unknown.as_ref());
+    if why.is_some_and(is_said) {
         return None;
     }
     let mut unable = report
@@ -331,7 +371,7 @@ fn clocks(report: &Report, asked: &Asked<'_>) -> Option<Remark> {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-fn names<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> String {
+pub(super) fn names<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> String {
     let names: Vec<String> = candidates
         .map(|it| {
             let name = it.name.as_deref().unwrap_or(&it.znode);
@@ -360,6 +400,9 @@ mod tests {
     use crate::zookeeper::record::{self, MasterNote, TermNote};
     use crate::zookeeper::survey::{CandidateView, TermView};
 
+    /// Later than any lease here lasts.
+    const LATER: i64 = NOW + 60_000;
+
     /// The time of every survey here, in milliseconds since 1970.
     const NOW: i64 = 1_700_000_000_000;
 
@@ -383,6 +426,7 @@ mod tests {
                 state: state.into(),
                 version: "0.1.0".into(),
             }),
+            owner: pid.into(),
             since: NOW - 90_000,
         }
     }
@@ -405,7 +449,7 @@ mod tests {
                     term: Some(TERM),
                     version: "0.1.0".into(),
                 }),
-                owner: 5,
+                owner: 1,
                 since: NOW - 60_000,
             }),
             term: TermView::Present {
@@ -472,13 +516,148 @@ mod tests {
         assert!(over.warnings[0].message.contains("its lease is over"));
     }
 
+    /// What stands in M's place while `a` holds the term.
+    fn with_master(note: Result<MasterNote, record::Flaw>, owner: i64) -> Survey {
+        let since = NOW - 1000;
+        let master = Some(MasterView { note, owner, since });
+        Survey { master, ..calm() }
+    }
+
     #[test]
-    fn a_master_znode_of_another_term_than_the_record_is_odd() {
-        let mut survey = calm();
-        if let Some(Ok(note)) = survey.master.as_mut().map(|view| view.note.as_mut()) {
-            note.term = None;
+    fn who_holds_the_term_is_master_whatever_became_of_the_master_znode() {
+        let garbage = || Err(record::Flaw::Missing("name"));
+        let other = || {
+            let note = calm().master.expect("there is one").note;
+            note.map(|note| MasterNote { term: None, ..note })
+        };
+        for (survey, code, advice, session) in [
+            (
+                with_master(garbage(), 1),
+                FOREIGN_MASTER,
+                "nothing has to be done, it goes",
+                Some("0x1"),
+            ),
+            (
+                with_master(other(), 1),
+                TERM_MISMATCH,
+                "nothing has to be done, it goes",
+                Some("0x1"),
+            ),
+            (
+                with_master(garbage(), 9),
+                FOREIGN_MASTER,
+                "nothing has to be done; when",
+                None,
+            ),
+            (
+                with_master(other(), 9),
+                TERM_MISMATCH,
+                "nothing has to be done; when",
+                None,
+            ),
+            (
+                with_master(garbage(), 0),
+                FOREIGN_MASTER,
+                "run `delete /ha/master`",
+                None,
+            ),
+            (
+                Survey {
+                    master: None,
+                    ..calm()
+                },
+                "master-missing",
+                "is gone",
+                None,
+            ),
+        ] {
+            let report = report(&survey);
+            let master = report.master.as_ref().expect("a holds the term");
+            assert_eq!((master.name.as_str(), master.pid), ("a", Some(1)));
+            assert_eq!(master.session.as_deref(), session);
+            assert_eq!((why(&report), codes(&report)), (None, vec![code]));
+            let message = &report.warnings[0].message;
+            assert!(message.contains(advice), "{message}");
         }
-        assert_eq!(codes(&report(&survey)), ["term-mismatch"]);
+    }
+
+    #[test]
+    fn nobody_is_master_only_where_the_record_says_so_or_its_lease_is_over() {
+        let mut lost = calm();
+        lost.master = None;
+        lost.candidates.remove(0);
+        let lease = timing().wait_out(timing().lease) + CLOCKS_APART;
+        let over = NOW - 500 + i64::try_from(lease.as_millis()).expect("a short time") + 1;
+        assert_eq!(why(&report_at(over - 1000, Renewal::Missing, &lost)), None);
+        assert_eq!(why(&report_at(over, Renewal::Seen, &lost)), None);
+        assert_eq!(
+            why(&report_at(over, Renewal::Missing, &lost)),
+            Some("waiting-out")
+        );
+        // Its own znode is there yet, or its candidate's.
+        assert_eq!(why(&report_at(over, Renewal::Missing, &calm())), None);
+        let mut stopping = lost.clone();
+        stopping.candidates.push(candidate("a", 1, "stopping"));
+        assert_eq!(why(&report_at(over, Renewal::Missing, &stopping)), None);
+        let released = Ok(TermNote {
+            record: Record::Released,
+            holder: Some("a".into()),
+        });
+        let mut released = Survey {
+            term: TermView::Present {
+                note: released,
+                version: 4,
+                written: NOW,
+            },
+            ..calm()
+        };
+        assert_eq!(why(&report(&released)), Some(TERM_MISMATCH));
+        released.master = None;
+        assert_eq!(why(&report(&released)), Some("electing"));
+    }
+
+    #[test]
+    fn it_is_not_known_who_is_master_where_the_record_does_not_tell() {
+        let unknown = |term, master| {
+            let report = report(&Survey {
+                term,
+                master,
+                ..calm()
+            });
+            assert!(report.master.is_none() && report.nobody.is_none());
+            report.unknown.map(|why| (why.code, why.message))
+        };
+        let garbage = TermView::Present {
+            note: Err(record::Flaw::Missing("state")),
+            version: 4,
+            written: NOW,
+        };
+        let (code, message) = unknown(garbage, calm().master).expect("it is not known");
+        assert_eq!(code, UNREADABLE_TERM);
+        assert!(
+            message.contains("(look at a on a.example first)"),
+            "{message}"
+        );
+        assert!(message.contains("`delete /ha/master.term`"), "{message}");
+        let (code, _) = unknown(TermView::Missing, calm().master).expect("it is not known");
+        assert_eq!(code, "missing-term");
+        let held = Held {
+            id: None,
+            generation: 0,
+            lease: timing().lease,
+            token: None,
+        };
+        let nobodys = TermView::Present {
+            note: Ok(TermNote {
+                record: Record::Held(held),
+                holder: None,
+            }),
+            version: 0,
+            written: NOW,
+        };
+        let (code, message) = unknown(nobodys, None).expect("it is not known");
+        assert_eq!(code, "lost-term");
+        assert!(message.contains("for up to 25s more"), "{message}");
     }
 
     #[test]
@@ -511,14 +690,17 @@ mod tests {
             (&["stopping", "standby"], "stopping"),
             (&["unable", "standby"], "waiting-out"),
         ] {
-            assert_eq!(why(&report(&nobody(states))), Some(code));
+            let report = report_at(LATER, Renewal::Missing, &nobody(states));
+            assert_eq!(why(&report), Some(code));
         }
         let mut begun = nobody(&["standby"]);
         begun.term = TermView::Missing;
         assert_eq!(why(&report(&begun)), Some("electing"));
         let mut persistent = calm();
+        persistent.candidates.remove(0);
         persistent.master.as_mut().expect("there is one").owner = 0;
-        assert_eq!(why(&report(&persistent)), Some(FOREIGN_MASTER));
+        let report = report_at(LATER, Renewal::Missing, &persistent);
+        assert_eq!(why(&report), Some(FOREIGN_MASTER));
     }
 
     #[test]
@@ -526,10 +708,16 @@ mod tests {
         let mut survey = calm();
         survey.master = None;
         survey.candidates.clear();
-        let report = report(&survey);
-        let message = report.nobody.expect("nobody is").message;
+        let silent = report_at(NOW, Renewal::Missing, &survey);
+        let message = &silent.warnings[0].message;
         assert!(
-            message.ends_with("waits up to 25s for the last lease to be over"),
+            message.contains("for up to 25s more, and a supervisor that starts now waits as long"),
+            "{message}"
+        );
+        let over = report_at(LATER, Renewal::Missing, &survey);
+        let message = over.nobody.expect("nobody is").message;
+        assert!(
+            message.ends_with("its lease ended 35s ago by this host's clock"),
             "{message}"
         );
     }

@@ -1,12 +1,13 @@
 //! What `status` has found. `--json` prints it as it is, so a field here is a promise: none is renamed or dropped, and
 //! readers ignore those they do not know.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
 use super::moment::Moment;
-use super::remarks::{nobody, warnings};
+use super::remarks::warnings;
+use super::standing::{Standing, standing};
 use crate::core::election::Record;
 use crate::core::lease::Timing;
 use crate::zookeeper::Paths;
@@ -47,10 +48,12 @@ pub(super) struct Report {
     pub(super) time: Moment,
     /// The full path of the master znode, chroot included.
     pub(super) path: String,
-    /// The master; `null` if nobody is.
+    /// The master: who holds the term; `null` if nobody is, or if it is `unknown` who is.
     pub(super) master: Option<Master>,
-    /// Why nobody is master; `null` if somebody is.
+    /// Why nobody is master; `null` if somebody is, or may be.
     pub(super) nobody: Option<Remark>,
+    /// Why it is not known whether anybody is master; `null` if it is known. The command may run somewhere.
+    pub(super) unknown: Option<Remark>,
     /// What the term record says.
     pub(super) term: Term,
     /// Every live candidate, the master included, by name.
@@ -59,15 +62,15 @@ pub(super) struct Report {
     pub(super) warnings: Vec<Remark>,
 }
 
-/// The master, as its znode has it.
+/// The master: who holds the term. What only its znode tells is `null` where that is not as the master made it.
 #[derive(Serialize, Debug)]
 pub(super) struct Master {
     /// The candidate's name.
     pub(super) name: String,
-    /// Its host.
-    pub(super) host: String,
-    /// The process of its supervisor there.
-    pub(super) pid: u32,
+    /// Its host; `null` if neither the master znode nor one candidate alone tells it.
+    pub(super) host: Option<String>,
+    /// The process of its supervisor there; `null` as `host` is.
+    pub(super) pid: Option<u32>,
     /// What it does: `master`, `waiting-out` (elected; its command starts when the last master's lease is over),
     /// `stopping`; `null` if it is not among the candidates.
     pub(super) state: Option<String>,
@@ -75,10 +78,10 @@ pub(super) struct Master {
     pub(super) since: Option<Moment>,
     /// Whether it renews its term. If not it hangs or is gone, and a standby takes over when its lease is over.
     pub(super) renewing: bool,
-    /// The session that owns the master znode, as the servers' logs write it.
-    pub(super) session: String,
-    /// The version of zk-supervise it runs.
-    pub(super) version: String,
+    /// Its session that owns the master znode, as the servers' logs write it; `null` if none does.
+    pub(super) session: Option<String>,
+    /// The version of zk-supervise it runs; `null` as `host` is.
+    pub(super) version: Option<String>,
 }
 
 /// The term record.
@@ -157,24 +160,21 @@ impl Report {
     pub(super) fn new(asked: &Asked<'_>, survey: &Survey) -> Report {
         let mut candidates: Vec<_> = survey.candidates.iter().map(candidate).collect();
         candidates.sort_by(|a, b| (&a.name, a.since).cmp(&(&b.name, b.since)));
-        let term = term(&survey.term);
-        let master = survey
-            .master
-            .as_ref()
-            .filter(|_| term.exists())
-            .and_then(|view| master(view, &candidates, asked.renewal));
         let mut report = Report {
             format: 1,
             time: Moment(asked.now),
             path: asked.paths.master().to_owned(),
-            master,
+            master: None,
             nobody: None,
-            term,
+            unknown: None,
+            term: term(&survey.term),
             candidates,
             warnings: Vec::new(),
         };
-        if report.master.is_none() {
-            report.nobody = Some(nobody(&report, asked, survey));
+        match standing(&report, asked, survey) {
+            Standing::Master(master) => report.master = Some(master),
+            Standing::Nobody(why) => report.nobody = Some(why),
+            Standing::Unknown(why) => report.unknown = Some(why),
         }
         report.warnings = warnings(&report, asked, survey);
         report
@@ -191,8 +191,8 @@ impl Master {
     /// Whether this candidate is the master.
     pub(super) fn is(&self, candidate: &Candidate) -> bool {
         candidate.name.as_ref() == Some(&self.name)
-            && candidate.host.as_ref() == Some(&self.host)
-            && candidate.pid == Some(self.pid)
+            && candidate.host == self.host
+            && candidate.pid == self.pid
     }
 }
 
@@ -216,29 +216,15 @@ impl Term {
         }
     }
 
-    fn exists(&self) -> bool {
+    /// Whether there is a record, readable or not.
+    pub(super) fn exists(&self) -> bool {
         !matches!(self.state, TermState::RootMissing | TermState::Missing)
     }
-}
 
-/// None if no candidate made it: a program of ours writes who it is, and is ephemeral.
-fn master(view: &MasterView, candidates: &[Candidate], renewal: Renewal) -> Option<Master> {
-    let note = view.note.as_ref().ok().filter(|_| is_ephemeral(view))?;
-    let mut master = Master {
-        name: note.name.clone(),
-        host: note.host.clone(),
-        pid: note.pid,
-        state: None,
-        since: Moment::from_millis(view.since),
-        renewing: renewal == Renewal::Seen,
-        session: format!("{:#x}", view.owner),
-        version: note.version.clone(),
-    };
-    let of_master = || candidates.iter().filter(|it| master.is(it));
-    let state = of_master().find(|it| it.is_in(MASTER));
-    let state = state.or_else(|| of_master().next());
-    master.state = state.and_then(|it| it.state.clone());
-    Some(master)
+    /// How long its lease is; nothing unless held.
+    pub(super) fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms.unwrap_or_default())
+    }
 }
 
 /// Whether a session owns it; a container has the smallest number for an owner (`EphemeralType.java`).

@@ -34,22 +34,32 @@ pub(super) fn text(report: &Report) -> String {
 }
 
 fn answer(report: &Report) -> String {
+    if let Some(why) = &report.unknown {
+        return format!("it is not known who is master: {}", why.message);
+    }
     match (&report.master, &report.nobody) {
         (Some(master), _) => {
-            let Master {
-                name, host, pid, ..
-            } = master;
             let since = master
                 .since
                 .map(|since| format!(" since {}", ago(report, since)));
             format!(
-                "master: {name} (host {host}, pid {pid}){}{}",
+                "master: {}{}{}{}",
+                master.name,
+                place(master),
                 since.unwrap_or_default(),
                 but(report, master)
             )
         }
         (None, Some(why)) => format!("nobody is master: {}", why.message),
         (None, None) => "nobody is master".to_owned(),
+    }
+}
+
+/// ` (host h, pid 7)`, as far as it is known.
+fn place(master: &Master) -> String {
+    match (&master.host, master.pid) {
+        (Some(host), Some(pid)) => format!(" (host {host}, pid {pid})"),
+        (_, _) => String::new(),
     }
 }
 
@@ -137,11 +147,12 @@ fn table(report: &Report) -> String {
 
 fn row(report: &Report, candidate: &Candidate) -> [String; 5] {
     let unknown = || "?".to_owned();
-    let is_master = |master: &Master| master.is(candidate);
+    let is_past = match &report.master {
+        Some(master) => !master.is(candidate),
+        None => report.unknown.is_none(),
+    };
     let state = match &candidate.state {
-        Some(state) if state == MASTER && !report.master.as_ref().is_some_and(is_master) => {
-            "past master".to_owned()
-        }
+        Some(state) if state == MASTER && is_past => "past master".to_owned(),
         Some(state) => cut(state),
         None => "unreadable".to_owned(),
     };
