@@ -130,6 +130,8 @@ pub enum News {
     Promoted(Token, Wait),
     /// A new session or elector carries the term on.
     Resumed(Token, u32),
+    /// The child ended by itself and is started again; so many starts in a row did not last.
+    ChildRestarts(Wait, u32),
     /// The term ends.
     Demoted(Token, Loss),
     /// The term is over.

@@ -29,6 +29,11 @@ impl Backoff {
         self.failures += 1;
         pause
     }
+
+    /// How many starts in a row did not last.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
 }
 
 #[cfg(test)]
@@ -42,7 +47,9 @@ mod tests {
             .map(|_| backoff.pause_after(Duration::ZERO).as_secs())
             .collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(backoff.failures(), 8);
         assert_eq!(backoff.pause_after(WELL_AFTER), FIRST);
+        assert_eq!(backoff.failures(), 1);
         assert_eq!(
             backoff.pause_after(WELL_AFTER - Duration::from_millis(1)),
             FIRST * 2

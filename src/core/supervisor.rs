@@ -205,7 +205,7 @@ impl Supervisor {
     fn record(&mut self, now: Time, event: Event, actions: &mut Actions) {
         match event {
             Event::Woke => {}
-            Event::Reported(report) => self.note_report(now, report),
+            Event::Reported(report) => self.note_report(now, report, actions),
             Event::GuardianDied(sweep) => self.note_guardian_death(now, sweep, actions),
             Event::CommandLooked(command) => self.note_command(command, actions),
             Event::Session(session, event) if self.link.session() == Some(session) => {
@@ -215,14 +215,23 @@ impl Supervisor {
         }
     }
 
-    fn note_report(&mut self, now: Time, report: Report) {
+    fn note_report(&mut self, now: Time, report: Report, actions: &mut Actions) {
         if let Guardian::Dead { .. } = self.guardian {
             return;
         }
         self.vigil.hear(now);
         self.guardian = Guardian::Alive(report);
         match (&mut self.role, report.charge) {
-            (Role::Term(term), _) => term.note_report(now, &report),
+            (Role::Term(term), _) => {
+                let before = term.restart();
+                term.note_report(now, &report);
+                if let Some((at, starts)) = term.restart()
+                    && before.is_none()
+                {
+                    let news = News::ChildRestarts(Wait(at.since(now)), starts);
+                    actions.push(Action::Tell(news));
+                }
+            }
             (Role::Standby, Charge::Open(grant) | Charge::Sealed(grant, _))
                 if self.forgotten != Some(grant.id) =>
             {

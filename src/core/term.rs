@@ -248,6 +248,18 @@ impl Term {
         self.stage
     }
 
+    /// When its child, which ended by itself, is started again, and how many starts in a row did not last.
+    #[must_use]
+    pub fn restart(&self) -> Option<(Time, u32)> {
+        match (self.stage, self.restart) {
+            (Stage::Unconfirmed { .. } | Stage::Leased { .. }, Restart::Due(at)) => {
+                Some((at, self.backoff.failures()))
+            }
+            (Stage::GivingUp(_) | Stage::Returning | Stage::Over(_), _)
+            | (_, Restart::Idle { .. }) => None,
+        }
+    }
+
     /// What the guardian must be told.
     #[must_use]
     pub fn order(&self) -> Order {

@@ -262,6 +262,7 @@ impl Story {
                 ];
                 info("resumed the term", &fields);
             }
+            News::ChildRestarts(Wait(wait), starts) => tell_restart(wait, starts),
             News::Demoted(token, loss) => tell_demoted(token.0, loss),
             News::Ended(token, Ending::Released) => {
                 info("released the term", &[("token", Value::Number(token.0))])
@@ -304,6 +305,24 @@ impl Story {
             &[("reason", Value::Text(&reason))],
         );
     }
+}
+
+fn tell_restart(wait: Duration, starts: u32) {
+    /// So many starts in a row that did not last are no accident.
+    const MANY: u32 = 3;
+    let level = if starts >= MANY {
+        Level::Warn
+    } else {
+        Level::Info
+    };
+    log(
+        level,
+        "child is started again",
+        &[
+            ("in", Value::Text(&seconds(wait))),
+            ("starts", Value::Number(starts.into())),
+        ],
+    );
 }
 
 fn tell_demoted(token: i64, loss: Loss) {

@@ -14,7 +14,7 @@ use crate::core::guard::{
 use crate::core::guard::{ChildExit, StopReason};
 use crate::core::time::Time;
 use crate::process::cgroup::{self, Cgroup};
-use crate::process::spawn::{Kind, Program, Surroundings};
+use crate::process::spawn::{Kind, Program, Progress, Surroundings};
 use crate::process::tree::{Strangers, Tree, reap_others};
 use crate::process::wire::{Received, Status, Wire};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -91,10 +91,12 @@ impl Guardian {
         let mut next = Some(fact);
         while let Some(fact) = next.take() {
             let before = self.guard.report();
-            for action in self.guard.step(clock::now(), fact) {
+            let actions = self.guard.step(clock::now(), fact);
+            // Before the elector hears of it, which has its own to say.
+            story::tell(&before, &self.guard.report());
+            for action in actions {
                 next = self.carry_out(action).or(next);
             }
-            story::tell(&before, &self.guard.report());
         }
     }
 
@@ -123,7 +125,6 @@ impl Guardian {
         };
         match self.child.spawn(&surroundings) {
             Ok(spawned) => {
-                story::child_started(spawned.pid, grant);
                 self.tree = Some(Tree::new(spawned));
                 self.report();
                 None
@@ -234,9 +235,13 @@ impl Guardian {
         if let Some(elector) = self.strangers.elector {
             self.note_elector(waitpid(elector, Some(WaitPidFlag::WNOHANG)));
         }
-        match &self.tree {
+        match &mut self.tree {
             Some(tree) => {
+                let before = tree.progress();
                 let survey = tree.survey(&self.strangers, self.cgroup.as_ref());
+                if (before, tree.progress()) == (Progress::Starting, Progress::Started) {
+                    story::child_started(tree.main(), &self.guard.report());
+                }
                 if let Survey::NothingLeft(_) = survey {
                     self.tree = None;
                 }
@@ -267,7 +272,9 @@ impl Guardian {
         let flags = TimerSetTimeFlags::TFD_TIMER_ABSTIME;
         if self.end == End::NotYet && self.timer.set(expiration, flags).is_ok() {
             let wire = self.wire.as_ref().map_or(self.timer.as_fd(), AsFd::as_fd);
-            let mut ready = [self.signals.as_fd(), self.timer.as_fd(), wire]
+            let progress = self.tree.as_ref().and_then(Tree::progress_ready);
+            let progress = progress.unwrap_or(self.timer.as_fd());
+            let mut ready = [self.signals.as_fd(), self.timer.as_fd(), wire, progress]
                 .map(|fd| PollFd::new(fd, PollFlags::POLLIN));
             _ = poll(&mut ready, PollTimeout::NONE);
         }

@@ -1,7 +1,7 @@
 //! The guardian's part of the operator's story.
 
 use super::setup::Setup;
-use crate::core::guard::{ChildExit, Grant, Report, Shutdown, StopReason, Tree};
+use crate::core::guard::{Charge, ChildExit, Report, Shutdown, StopReason, Tree};
 use crate::observe::log::{Value, error, info, warn};
 use crate::process::posture::Posture;
 use nix::errno::Errno;
@@ -35,13 +35,15 @@ pub(super) fn left_behind(process: i32) {
     );
 }
 
-pub(super) fn child_started(pid: Pid, grant: &Grant) {
+/// It has become its program.
+pub(super) fn child_started(pid: Pid, report: &Report) {
+    let token = match report.charge {
+        Charge::Open(grant) | Charge::Sealed(grant, _) => grant.token.0,
+        Charge::None | Charge::Barred(_) => 0,
+    };
     info(
         "child started",
-        &[
-            ("pid", number(pid)),
-            ("token", Value::Number(grant.token.0)),
-        ],
+        &[("pid", number(pid)), ("token", Value::Number(token))],
     );
 }
 

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{ForkResult, Pid, fork};
 use std::ffi::{CStr, CString, c_char};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 
 /// Room for `ZK_SUPERVISE_TOKEN=` and a number of 64 bits.
@@ -49,6 +49,17 @@ pub enum Kind {
     Child,
     /// The elector: leader of its own process group, so that Ctrl-C does not reach it; it outlives the guardian.
     Elector,
+}
+
+/// What a process that was forked has become.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// Not yet its program.
+    Starting,
+    /// Its program.
+    Started,
+    /// Nothing, for this reason.
+    Failed(Errno),
 }
 
 /// A process that was forked. It may yet fail to become its program.
@@ -112,7 +123,7 @@ impl Program {
     /// Starts it. Only the main thread of a process may call this: `PR_SET_PDEATHSIG` counts threads.
     ///
     /// # Errors
-    /// No process or descriptor could be had. What fails later is in [`Spawned::failure`].
+    /// No process or descriptor could be had. What fails later is in [`Spawned::progress`].
     pub fn spawn(&self, surroundings: &Surroundings<'_>) -> nix::Result<Spawned> {
         let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let parent = nix::unistd::getpid();
@@ -171,12 +182,23 @@ impl Program {
 }
 
 impl Spawned {
-    /// Why the program could not be started; none if it was, or has not been yet.
+    /// What it has become. A failure is told once.
     #[must_use]
-    pub fn failure(&self) -> Option<Errno> {
+    pub fn progress(&self) -> Progress {
         let mut errno = [0; 4];
-        let length = nix::unistd::read(&self.failure, &mut errno).ok()?;
-        (length == errno.len()).then(|| Errno::from_raw(i32::from_ne_bytes(errno)))
+        match nix::unistd::read(&self.failure, &mut errno) {
+            // The other end was closed by exec; or by a death before it, which nobody can tell apart.
+            Ok(0) => Progress::Started,
+            Ok(_) => Progress::Failed(Errno::from_raw(i32::from_ne_bytes(errno))),
+            Err(_) => Progress::Starting,
+        }
+    }
+}
+
+impl AsFd for Spawned {
+    /// Ready when there is progress.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.failure.as_fd()
     }
 }
 
@@ -293,7 +315,7 @@ mod tests {
     }
 
     /// `fork` in a test has other threads beside it; the new process makes system calls only, so that is no harm.
-    fn exit_code(program: &Program, deadline: Time) -> (i32, Option<Errno>) {
+    fn exit_code(program: &Program, deadline: Time) -> (i32, Progress) {
         use nix::sys::wait::{WaitStatus, waitpid};
         let surroundings = Surroundings {
             kind: Kind::Elector,
@@ -304,7 +326,7 @@ mod tests {
         };
         let spawned = program.spawn(&surroundings).unwrap();
         match waitpid(spawned.pid, None) {
-            Ok(WaitStatus::Exited(_, code)) => (code, spawned.failure()),
+            Ok(WaitStatus::Exited(_, code)) => (code, spawned.progress()),
             other => panic!("{other:?}"),
         }
     }
@@ -316,21 +338,24 @@ mod tests {
         );
         program.set_token(7);
         program.set_token(i64::MAX);
-        assert_eq!(exit_code(&program, Time::NEVER), (0, None));
+        assert_eq!(exit_code(&program, Time::NEVER), (0, Progress::Started));
     }
 
     #[test]
     fn a_program_that_does_not_exist_says_so() {
         let mut program = program("");
         program.path = c"/nowhere".to_owned();
-        assert_eq!(exit_code(&program, Time::NEVER), (127, Some(Errno::ENOENT)));
+        assert_eq!(
+            exit_code(&program, Time::NEVER),
+            (127, Progress::Failed(Errno::ENOENT))
+        );
     }
 
     #[test]
     fn nothing_starts_after_its_deadline() {
         assert_eq!(
             exit_code(&program("true"), Time::default()),
-            (127, Some(Errno::ETIME))
+            (127, Progress::Failed(Errno::ETIME))
         );
     }
 }

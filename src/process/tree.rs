@@ -5,7 +5,7 @@
 //! children is exact: only the guardian itself removes from it, by reaping.
 
 use super::cgroup::Cgroup;
-use super::spawn::Spawned;
+use super::spawn::{Progress, Spawned};
 use crate::core::guard::{ChildExit, Survey};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -14,7 +14,7 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, getpgid, getpid};
 use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Children of one process that a walk follows; of a larger family the rest is reached by the next walk.
 const FAMILY: usize = 256;
@@ -25,6 +25,7 @@ const DEPTH: usize = 64;
 #[derive(Debug)]
 pub struct Tree {
     main: Spawned,
+    progress: Progress,
 }
 
 /// Processes that are the guardian's children without being of the tree.
@@ -43,10 +44,23 @@ impl Strangers {
 }
 
 impl Tree {
-    /// The tree of a child that was started.
+    /// The tree of a child that was forked.
     #[must_use]
     pub fn new(main: Spawned) -> Tree {
-        Tree { main }
+        let progress = Progress::Starting;
+        Tree { main, progress }
+    }
+
+    /// What its main process had become at the last survey.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Ready when there is progress; none if there will be none any more.
+    #[must_use]
+    pub fn progress_ready(&self) -> Option<BorrowedFd<'_>> {
+        (self.progress == Progress::Starting).then(|| self.main.as_fd())
     }
 
     /// Its main process, which is also its process group.
@@ -58,7 +72,7 @@ impl Tree {
     /// Looks at what is left, and reaps all but the main process. That is reaped last, when nothing else is left: until
     /// then its number, and so its process group's, cannot be another's.
     #[must_use]
-    pub fn survey(&self, strangers: &Strangers, cgroup: Option<&Cgroup>) -> Survey {
+    pub fn survey(&mut self, strangers: &Strangers, cgroup: Option<&Cgroup>) -> Survey {
         let Some(exit) = self.main_exit() else {
             reap_others(Some(self.main.pid), strangers);
             return Survey::MainAlive;
@@ -72,18 +86,21 @@ impl Tree {
     }
 
     /// How the main process ended; it stays a zombie.
-    fn main_exit(&self) -> Option<ChildExit> {
+    fn main_exit(&mut self) -> Option<ChildExit> {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        let exit = match waitid(Id::Pid(self.main.pid), flags) {
-            Ok(WaitStatus::Exited(_, code)) => ChildExit::Code(code),
-            Ok(WaitStatus::Signaled(_, signal, _)) => ChildExit::Signal(signal as i32),
-            _ => return None,
-        };
-        Some(
-            self.main
-                .failure()
-                .map_or(exit, |errno| ChildExit::NotStarted(errno as i32)),
-        )
+        let status = waitid(Id::Pid(self.main.pid), flags);
+        // After its status: what has ended makes no progress any more.
+        if self.progress == Progress::Starting {
+            self.progress = self.main.progress();
+        }
+        match (status, self.progress) {
+            (Ok(WaitStatus::Exited(..)), Progress::Failed(errno)) => {
+                Some(ChildExit::NotStarted(errno as i32))
+            }
+            (Ok(WaitStatus::Exited(_, code)), _) => Some(ChildExit::Code(code)),
+            (Ok(WaitStatus::Signaled(_, signal, _)), _) => Some(ChildExit::Signal(signal as i32)),
+            (_, _) => None,
+        }
     }
 
     /// Sends the stop signal once to each process: to the process group, and to descendants that left it.
