@@ -316,7 +316,7 @@ fn fact(event: &zookeeper::Event) -> Option<(u32, SessionEvent)> {
         } => (*session, SessionEvent::Answered(*outcome)),
         E::MasterChanged { session } => (*session, SessionEvent::MasterChanged),
         E::Closed { session, .. } => (*session, SessionEvent::Closed),
-        E::Twin { .. } | E::PublishFailed { .. } => return None,
+        E::Twin { .. } | E::PublishFailed { .. } | E::PublishForbidden { .. } => return None,
     })
 }
 

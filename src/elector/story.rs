@@ -16,6 +16,10 @@ use std::time::Duration;
 /// How often a complaint that stays the same is repeated.
 const REPEAT_AFTER: Duration = Duration::from_secs(300);
 
+/// What to do about what is forbidden: whoever may change it is not us.
+const PERMIT: &str = "every candidate must create, read, write and delete at `root` and below: permit it with `setAcl` in \
+                      zkCli.sh, or choose another `root`";
+
 /// What has been said already.
 pub(super) struct Story {
     /// Who tells it.
@@ -24,6 +28,7 @@ pub(super) struct Story {
     command: Complaint,
     refusal: Complaint,
     twin: Complaint,
+    unlisted: Complaint,
     master: Option<String>,
     names: Names,
 }
@@ -65,6 +70,7 @@ impl Story {
             command: Complaint::default(),
             refusal: Complaint::default(),
             twin: Complaint::default(),
+            unlisted: Complaint::default(),
             master: None,
             names: Names::default(),
         }
@@ -101,6 +107,16 @@ impl Story {
                     &[("reason", Value::Text(reason))],
                 );
             }
+            Event::PublishForbidden { reason, .. } if self.unlisted.is_news(reason) => {
+                warn(
+                    "the candidate znode cannot be written: `status` does not show what this candidate does",
+                    &[
+                        ("reason", Value::Text(reason)),
+                        ("help", Value::Text(&PERMIT)),
+                    ],
+                );
+            }
+            Event::PublishForbidden { .. } => {}
             Event::Closed {
                 doubt: Some(reason),
                 ..
@@ -140,7 +156,10 @@ impl Story {
             Outcome::Refused(Refusal::Forbidden) if self.refusal.is_news(reason) => {
                 error(
                     "the ensemble forbids what we must do",
-                    &[("reason", Value::Text(&reason))],
+                    &[
+                        ("reason", Value::Text(&reason)),
+                        ("help", Value::Text(&PERMIT)),
+                    ],
                 );
             }
             Outcome::Refused(refusal) => {

@@ -89,6 +89,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The same, and somebody must change something at the ensemble first.
+    PublishForbidden {
+        /// Which.
+        session: u32,
+        /// Why.
+        reason: String,
+    },
     /// The answer to [`Session::close`](super::Session::close). Nothing else is said of this session.
     Closed {
         /// Which.

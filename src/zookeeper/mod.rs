@@ -10,10 +10,12 @@
 //! * B: it loses persistent watches when it reconnects. So only one-shot watches are used.
 //! * C: it reports an expired session late. So its states are hints; the lease is the driver's.
 
+mod access;
 mod attend;
 mod event;
 mod look;
 mod note;
+mod obstacle;
 mod open;
 pub mod paths;
 mod publish;

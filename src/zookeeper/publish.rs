@@ -8,6 +8,7 @@ use zookeeper_client::{Client, Error};
 use super::Ensemble;
 use super::attend::{Shell, is_connected};
 use super::event::Event;
+use super::obstacle::{Deed, Obstacle};
 use super::paths::candidate_name;
 use super::record::{Candidate, candidate_data};
 use super::transaction::{EPHEMERAL, make};
@@ -47,10 +48,13 @@ async fn publish_changes(
                     shell.tell(Event::Twin { session, other });
                 }
             }
-            Err(error) if told.as_ref() != Some(&error) => {
-                let reason = error.to_string();
-                told = Some(error);
-                shell.tell(Event::PublishFailed { session, reason });
+            Err(obstacle) if told.as_ref() != Some(&obstacle) => {
+                let reason = obstacle.to_string();
+                shell.tell(match obstacle.is_forbidden() {
+                    true => Event::PublishForbidden { session, reason },
+                    false => Event::PublishFailed { session, reason },
+                });
+                told = Some(obstacle);
             }
             Err(_) => {}
         }
@@ -66,43 +70,52 @@ async fn publish(
     client: &Client,
     ensemble: &Ensemble,
     state: CandidateState,
-) -> Result<Vec<Candidate>, Error> {
+) -> Result<Vec<Candidate>, Obstacle> {
     let identity = &ensemble.identity;
-    let path = ensemble
+    let path = &*ensemble
         .paths
         .candidate(&identity.name, identity.incarnation);
     let data = candidate_data(identity, state.0);
-    match client.check_stat(&path).await? {
+    let stat = client.check_stat(path).await;
+    match stat.map_err(Deed::Read.to(path))? {
         Some(stat) if stat.ephemeral_owner == client.session_id().0 => {
-            client.set_data(&path, &data, None).await?;
+            let written = client.set_data(path, &data, None).await;
+            written.map_err(Deed::Write.to(path))?;
         }
         // An earlier session of this very supervisor made it, and takes it along when it ends.
         Some(_) => {
-            client.delete(&path, None).await?;
-            client.create(&path, &data, &EPHEMERAL).await?;
+            let deleted = client.delete(path, None).await;
+            deleted.map_err(Deed::Delete.to(path))?;
+            create(client, path, &data).await?;
         }
         None => {
             let candidates = ensemble.paths.candidates();
             let above = ensemble.paths.below_root().chain([candidates]);
             make(client, above).await?;
-            client.create(&path, &data, &EPHEMERAL).await?;
+            create(client, path, &data).await?;
         }
     }
     twins(client, ensemble).await
 }
 
-async fn twins(client: &Client, ensemble: &Ensemble) -> Result<Vec<Candidate>, Error> {
+async fn create(client: &Client, path: &str, data: &[u8]) -> Result<(), Obstacle> {
+    let created = client.create(path, data, &EPHEMERAL).await;
+    created.map(drop).map_err(Deed::Create.to(path))
+}
+
+async fn twins(client: &Client, ensemble: &Ensemble) -> Result<Vec<Candidate>, Obstacle> {
     let (paths, identity) = (&ensemble.paths, &ensemble.identity);
     let own = candidate_name(&identity.name, identity.incarnation);
     let name = own.rsplit_once('~').map(|(name, _)| name);
     let mut twins = Vec::new();
-    for sibling in client.list_children(paths.candidates()).await? {
+    let siblings = client.list_children(paths.candidates()).await;
+    for sibling in siblings.map_err(Deed::Read.to(paths.candidates()))? {
         if sibling != own && sibling.rsplit_once('~').map(|(name, _)| name) == name {
             let path = format!("{}/{sibling}", paths.candidates());
             match client.get_data(&path).await {
                 Ok((data, _)) => twins.extend(Candidate::parse(&data).ok()),
                 Err(Error::NoNode) => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(Deed::Read.to(&path)(error)),
             }
         }
     }

@@ -8,11 +8,13 @@ use tokio::runtime;
 use zookeeper_client::{Client, Error};
 
 use super::Ensemble;
+use super::access::closed;
 use super::look::present;
+use super::obstacle::is_forbidden;
 use super::open::{Dropped, leave, open};
 use super::reach::{Reach, reach};
 use super::record::{Candidate, Flaw, MasterNote, TermNote};
-use super::transaction::{EPHEMERAL, is_forbidden};
+use super::transaction::EPHEMERAL;
 use crate::core::lease::Timing;
 
 /// The most candidates that are read: no group is a thousand hosts, and a stranger may have made any number.
@@ -32,6 +34,8 @@ pub struct Survey {
     pub term: TermView,
     /// The live candidates, by the name of their znodes.
     pub candidates: Vec<CandidateView>,
+    /// Where there are none: the znode whose ACL lets nobody be one, if it is known.
+    pub closed: Option<String>,
 }
 
 /// `M` as `status` sees it.
@@ -198,7 +202,12 @@ async fn read_all(client: &Client, ensemble: &Ensemble) -> Result<Survey, Survey
     let paths = &ensemble.paths;
     let master = present(client.get_data(paths.master()).await)
         .map_err(|error| failure(paths.master(), &error))?;
+    let candidates = read_candidates(client, paths.candidates()).await?;
     Ok(Survey {
+        closed: match candidates.is_empty() {
+            true => closed(client, paths).await,
+            false => None,
+        },
         granted: client.session_timeout(),
         master: master.map(|(data, stat)| MasterView {
             note: MasterNote::parse(&data),
@@ -206,7 +215,7 @@ async fn read_all(client: &Client, ensemble: &Ensemble) -> Result<Survey, Survey
             since: stat.ctime,
         }),
         term: read_term(client, ensemble).await?,
-        candidates: read_candidates(client, paths.candidates()).await?,
+        candidates,
     })
 }
 

@@ -7,6 +7,7 @@ use zookeeper_client::{
     Acls, Client, CreateMode, CreateOptions, Error, MultiWriteError, MultiWriteResult, MultiWriter,
 };
 
+use super::obstacle::{Deed, Obstacle, is_forbidden};
 use super::record::{master_data, term_data};
 use super::{Ensemble, Paths};
 use crate::core::election::{Founding, MasterZnode, Outcome, Record, Refusal, TermId, Transaction};
@@ -42,12 +43,12 @@ pub(super) async fn commit(
     ensemble: &Ensemble,
     transaction: &Transaction,
 ) -> Answer {
-    if let Err(error) = prepare(client, &ensemble.paths, transaction).await {
-        let outcome = match is_forbidden(&error) {
+    if let Err(obstacle) = prepare(client, &ensemble.paths, transaction).await {
+        let outcome = match obstacle.is_forbidden() {
             true => Outcome::Refused(Refusal::Forbidden),
             false => Outcome::Unknown,
         };
-        return (outcome, Some(error.to_string()));
+        return (outcome, Some(obstacle.to_string()));
     }
     let operations = operations(transaction, &ensemble.paths);
     let mut writer = client.new_multi_writer();
@@ -57,6 +58,7 @@ pub(super) async fn commit(
     match added {
         Ok(()) => judge(
             &operations,
+            &ensemble.paths,
             version_before(transaction),
             writer.commit().await,
         ),
@@ -65,7 +67,11 @@ pub(super) async fn commit(
 }
 
 /// Makes the parents that a founding needs, one by one: they carry no meaning.
-async fn prepare(client: &Client, paths: &Paths, transaction: &Transaction) -> Result<(), Error> {
+async fn prepare(
+    client: &Client,
+    paths: &Paths,
+    transaction: &Transaction,
+) -> Result<(), Obstacle> {
     match transaction {
         Transaction::Found(Founding::WithRoot | Founding::WithLostRoot(_)) => {
             make(client, paths.above_root()).await
@@ -84,12 +90,13 @@ async fn prepare(client: &Client, paths: &Paths, transaction: &Transaction) -> R
 pub(super) async fn make<'a>(
     client: &Client,
     paths: impl Iterator<Item = &'a str>,
-) -> Result<(), Error> {
+) -> Result<(), Obstacle> {
     for path in paths {
-        if client.check_stat(path).await?.is_none() {
+        let stat = client.check_stat(path).await;
+        if stat.map_err(Deed::Read.to(path))?.is_none() {
             match client.create(path, b"", &PERSISTENT).await {
                 Ok(_) | Err(Error::NodeExists) => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(Deed::Create.to(path)(error)),
             }
         }
     }
@@ -184,6 +191,7 @@ fn add(
 
 fn judge(
     operations: &[Operation],
+    paths: &Paths,
     version: i32,
     reply: Result<Vec<MultiWriteResult>, MultiWriteError>,
 ) -> Answer {
@@ -200,13 +208,29 @@ fn judge(
             (Outcome::Unknown, Some(source.to_string()))
         }
         Err(MultiWriteError::OperationFailed { index, source }) => {
-            let refusal = operations
-                .get(index)
-                .and_then(|operation| refusal(operation, &source));
+            let operation = operations.get(index);
+            let refusal = operation.and_then(|operation| refusal(operation, &source));
             let outcome = refusal.map_or(Outcome::Unknown, Outcome::Refused);
-            (outcome, Some(source.to_string()))
+            let reason = match operation {
+                Some(operation) => obstacle(operation, paths, source).to_string(),
+                None => source.to_string(),
+            };
+            (outcome, Some(reason))
         }
     }
+}
+
+fn obstacle(operation: &Operation, paths: &Paths, error: Error) -> Obstacle {
+    let (deed, znode) = match operation {
+        Operation::CheckMaster => (Deed::Read, paths.master()),
+        Operation::DeleteMaster => (Deed::Delete, paths.master()),
+        Operation::CreateMaster(_) => (Deed::Create, paths.master()),
+        Operation::CheckTerm(_) => (Deed::Read, paths.term()),
+        Operation::SetTerm(..) => (Deed::Write, paths.term()),
+        Operation::CreateTerm(_) => (Deed::Create, paths.term()),
+        Operation::CreateDirectory(path) => (Deed::Create, path.as_str()),
+    };
+    deed.to(znode)(error)
 }
 
 fn is_expected(operations: &[Operation], results: &[MultiWriteResult]) -> bool {
@@ -264,18 +288,6 @@ fn refusal(operation: &Operation, error: &Error) -> Option<Refusal> {
     }
 }
 
-/// Whether somebody must change something at the ensemble first: an ACL, a quota, or a znode in the way.
-pub(super) fn is_forbidden(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::NoAuth
-            | Error::InvalidAcl
-            | Error::QuotaExceeded
-            | Error::NoChildrenForEphemerals
-            | Error::NotEmpty
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -311,12 +323,13 @@ mod tests {
         ]
     }
 
-    fn operations_of(transaction: &Transaction) -> Vec<Operation> {
+    fn paths() -> Paths {
         let path = |text| ZnodePath::parse(text).expect("a good path");
-        operations(
-            transaction,
-            &Paths::new(None, &path("/ha"), &path("/master")),
-        )
+        Paths::new(None, &path("/ha"), &path("/master"))
+    }
+
+    fn operations_of(transaction: &Transaction) -> Vec<Operation> {
+        operations(transaction, &paths())
     }
 
     fn result(operation: &Operation, stat: Stat) -> MultiWriteResult {
@@ -392,7 +405,7 @@ mod tests {
         for transaction in all() {
             let operations = operations_of(&transaction);
             let before = version_before(&transaction);
-            let judged = |results| judge(&operations, before, Ok(results)).0;
+            let judged = |results| judge(&operations, &paths(), before, Ok(results)).0;
             let sets = operations
                 .iter()
                 .any(|it| matches!(it, Operation::SetTerm(..)));
@@ -451,6 +464,25 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_says_which_permission_is_missing_where() {
+        let operations = operations_of(&Transaction::Resume(MasterZnode::Present, held(), 7));
+        for (index, expected) in [
+            "the ACL of `/ha` lacks `delete`",
+            "the ACL of `/ha` lacks `create`",
+            "the ACL of `/ha/master.term` lacks `write`",
+        ]
+        .iter()
+        .enumerate()
+        {
+            let source = Error::NoAuth;
+            let reply = Err(MultiWriteError::OperationFailed { index, source });
+            let (outcome, reason) = judge(&operations, &paths(), 7, reply);
+            assert_eq!(outcome, Outcome::Refused(Refusal::Forbidden));
+            assert!(reason.is_some_and(|reason| reason.ends_with(expected)));
+        }
+    }
+
+    #[test]
     fn every_other_error_leaves_open_what_happened() {
         let operations = operations_of(&Transaction::Renew(held(), 7));
         for source in [
@@ -465,14 +497,14 @@ mod tests {
             for index in [0, 1, 2] {
                 let source = source.clone();
                 let reply = Err(MultiWriteError::OperationFailed { index, source });
-                assert_eq!(judge(&operations, 7, reply).0, Outcome::Unknown);
+                assert_eq!(judge(&operations, &paths(), 7, reply).0, Outcome::Unknown);
             }
             let reply = Err(MultiWriteError::RequestFailed { source });
-            assert_eq!(judge(&operations, 7, reply).0, Outcome::Unknown);
+            assert_eq!(judge(&operations, &paths(), 7, reply).0, Outcome::Unknown);
         }
         for source in [Error::NoNode, Error::BadVersion, Error::NoAuth] {
             let reply = Err(MultiWriteError::RequestFailed { source });
-            assert_eq!(judge(&operations, 7, reply).0, Outcome::Unknown);
+            assert_eq!(judge(&operations, &paths(), 7, reply).0, Outcome::Unknown);
         }
     }
 }

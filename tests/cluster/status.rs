@@ -644,10 +644,30 @@ fn what_the_ensemble_forbids_is_said_with_what_to_do() {
         why.contains(&format!("setAcl {root} world:anyone:cdrwa")),
         "{why}"
     );
+    // To look is allowed.
+    let text = one_line(&status(&file));
+    let closed = format!("nobody is master: the ACL of `{root}` lets nobody create znodes there");
+    assert!(text.starts_with(&closed), "{text}");
+    assert_eq!(json(&file)["nobody"]["code"], "closed");
+
+    let host = group.start("c");
+    let forbidden = "the ensemble forbids what we must do";
+    wait_until("it complains", ELECTED_WITHIN, || {
+        host.logged(forbidden) > 0
+    });
+    let log = host.log();
+    let line = log.iter().find(|line| line["message"] == forbidden);
+    let line = line.expect("it was just there");
+    let reason = line["reason"].as_str().expect("it says why");
     assert!(
-        status(&file).starts_with("nobody is master: "),
-        "to look is allowed"
+        reason.ends_with(&format!("the ACL of `{root}` lacks `create`")),
+        "{reason}"
     );
+    let help = line["help"].as_str().expect("it says what to do");
+    assert!(help.contains("`setAcl`"), "{help}");
+    let text = one_line(&status(&file));
+    assert!(text.starts_with(&closed), "{text}");
+    drop(host);
 
     let below = format!("{root}/deeper");
     let file = group
@@ -662,4 +682,31 @@ fn what_the_ensemble_forbids_is_said_with_what_to_do() {
         why.contains(&format!("create {below} \"\" world:anyone:cdrwa")),
         "{why}"
     );
+}
+
+#[test]
+fn candidates_that_cannot_be_listed_are_not_called_absent() {
+    let group = Group::new(shared());
+    let candidates = format!("{}.candidates", group.master());
+    make_read_only(&candidates);
+    let host = group.start("a");
+    group.wait_running(ELECTED_WITHIN);
+    let unlisted =
+        "the candidate znode cannot be written: `status` does not show what this candidate does";
+    wait_until("it says so", ELECTED_WITHIN, || host.logged(unlisted) > 0);
+    let log = host.log();
+    let line = log.iter().find(|line| line["message"] == unlisted);
+    let reason = line.expect("it was just there")["reason"].clone();
+    let reason = reason.as_str().expect("it says why");
+    let expected = format!("the ACL of `{candidates}` lacks `create`");
+    assert!(reason.ends_with(&expected), "{reason}");
+    let file = group.config("c").write();
+    let text = status(&file);
+    assert!(text.starts_with("master: a (host "), "{text}");
+    let expected = format!(
+        "warning: the ACL of `{candidates}` lets nobody create znodes there: who stands by cannot be known"
+    );
+    assert!(one_line(&text).contains(&expected), "{text}");
+    assert!(!text.contains("nobody stands by"), "{text}");
+    assert_eq!(codes(&json(&file)), ["closed"]);
 }

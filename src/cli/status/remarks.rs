@@ -13,6 +13,7 @@ use super::standing::{Seat, UNREADABLE_TERM, seat};
 use crate::zookeeper::survey::{MasterView, Survey};
 
 const FOREIGN_MASTER: &str = "foreign-master";
+const CLOSED: &str = "closed";
 const TERM_MISMATCH: &str = "term-mismatch";
 
 pub(super) fn remark(code: &'static str, message: impl Into<String>) -> Remark {
@@ -34,7 +35,7 @@ pub(super) fn nobody(report: &Report, asked: &Asked<'_>, survey: &Survey) -> Rem
                 asked.paths.root()
             ),
         ),
-        _ if report.candidates.is_empty() => remark("no-candidates", no_candidates(report, asked)),
+        _ if report.candidates.is_empty() => no_candidates(report, asked, survey),
         _ if !report.candidates.iter().any(|it| able(&it)) => remark(
             "all-unable",
             "no candidate is able to campaign: the log of each says why",
@@ -85,15 +86,29 @@ fn foreign_master(report: &Report, view: &MasterView) -> Remark {
     remark(code, format!("{why}; {what}"))
 }
 
-fn no_candidates(report: &Report, asked: &Asked<'_>) -> String {
-    let why = "no supervisor of this election is running, or none reaches the ensemble";
+fn no_candidates(report: &Report, asked: &Asked<'_>, survey: &Survey) -> Remark {
+    let (code, why) = match &survey.closed {
+        Some(path) => (
+            CLOSED,
+            format!(
+                "the ACL of `{path}` lets nobody create znodes there, so a supervisor that runs cannot take part: \
+                 `zk-supervise check --online` says what to change"
+            ),
+        ),
+        None => (
+            "no-candidates",
+            "no supervisor of this election is running, none reaches the ensemble, or none could make its candidate \
+             znode (its log says why)"
+                .to_owned(),
+        ),
+    };
     match report.term.state {
-        TermState::Held => format!("{why}; {}", waited_out(report, asked)),
+        TermState::Held => remark(code, format!("{why}; {}", waited_out(report, asked))),
         TermState::RootMissing
         | TermState::Missing
         | TermState::Virgin
         | TermState::Released
-        | TermState::Unreadable => why.to_owned(),
+        | TermState::Unreadable => remark(code, why),
     }
 }
 
@@ -136,7 +151,7 @@ pub(super) fn warnings(report: &Report, asked: &Asked<'_>, survey: &Survey) -> V
         warnings.extend(silent(report, master, asked));
         warnings.extend(odd_znode(report, master, survey));
         warnings.extend(past_masters(report, master));
-        warnings.extend(no_standby(report, master));
+        warnings.extend(no_standby(report, master, survey));
     }
     warnings.extend(unreadable_term(report));
     warnings.extend(twins(report));
@@ -223,9 +238,18 @@ fn past_masters(report: &Report, master: &Master) -> Option<Remark> {
     ))
 }
 
-fn no_standby(report: &Report, master: &Master) -> Option<Remark> {
+fn no_standby(report: &Report, master: &Master, survey: &Survey) -> Option<Remark> {
     if has_standby(report, master) {
         return None;
+    }
+    if let Some(path) = &survey.closed {
+        return Some(remark(
+            CLOSED,
+            format!(
+                "the ACL of `{path}` lets nobody create znodes there: who stands by cannot be known; run \
+                 `setAcl {path} world:anyone:cdrwa` in zkCli.sh"
+            ),
+        ));
     }
     let name = &master.name;
     Some(remark(
@@ -461,6 +485,7 @@ mod tests {
                 written: NOW - 500,
             },
             candidates: vec![candidate("a", 1, "master"), candidate("b", 2, "standby")],
+            closed: None,
         }
     }
 
