@@ -9,12 +9,12 @@ use super::report::{
     Asked, Candidate, MASTER, Master, Remark, Renewal, Report, STOPPING, TermState, UNABLE,
     is_ephemeral,
 };
-use super::standing::{Seat, UNREADABLE_TERM, seat};
+use super::standing::{UNREADABLE_TERM, odd_znode};
 use crate::zookeeper::survey::{MasterView, Survey};
 
-const FOREIGN_MASTER: &str = "foreign-master";
+pub(super) const FOREIGN_MASTER: &str = "foreign-master";
 const CLOSED: &str = "closed";
-const TERM_MISMATCH: &str = "term-mismatch";
+pub(super) const TERM_MISMATCH: &str = "term-mismatch";
 
 pub(super) fn remark(code: &'static str, message: impl Into<String>) -> Remark {
     let message = message.into();
@@ -181,48 +181,6 @@ fn silent(report: &Report, master: &Master, asked: &Asked<'_>) -> Option<Remark>
         "silent-master",
         format!("{name} does not renew its term: it hangs, is cut off or is gone; {then}"),
     ))
-}
-
-/// M is not as its master made it, on two looks. T decides: the master is who holds that.
-fn odd_znode(report: &Report, master: &Master, survey: &Survey) -> Option<Remark> {
-    let (path, name) = (&report.path, &master.name);
-    let demoted = format!("when it goes, {name} is demoted and the command is started anew");
-    let (code, what) = match seat(survey) {
-        Seat::Own => return None,
-        Seat::Missing => (
-            "master-missing",
-            format!("`{path}` is gone: {name} holds its term no longer than its lease"),
-        ),
-        Seat::Overwritten => (
-            overwritten(survey),
-            format!(
-                "somebody wrote into `{path}`, which is {name}'s: nothing has to be done, it goes with its session"
-            ),
-        ),
-        Seat::Foreign => (
-            overwritten(survey),
-            format!(
-                "`{path}` is not the one that {name} made: the term record is {name}'s and decides, so nothing has to \
-                 be done; {demoted}"
-            ),
-        ),
-        Seat::Persistent => (
-            FOREIGN_MASTER,
-            format!(
-                "`{path}` is not the one that {name} made, and while it exists no standby can take over: run \
-                 `delete {path}` in zkCli.sh when the command may be interrupted; {demoted}"
-            ),
-        ),
-    };
-    Some(remark(code, what))
-}
-
-/// Whether it says that it is of another term, or nothing that is ours.
-fn overwritten(survey: &Survey) -> &'static str {
-    match survey.master.as_ref().map(|view| &view.note) {
-        Some(Ok(_)) => TERM_MISMATCH,
-        Some(Err(_)) | None => FOREIGN_MASTER,
-    }
 }
 
 fn past_masters(report: &Report, master: &Master) -> Option<Remark> {

@@ -5,7 +5,7 @@
 //! where the lease of whoever holds it is over beyond doubt.
 
 use super::moment::Moment;
-use super::remarks::{names, nobody, remark};
+use super::remarks::{FOREIGN_MASTER, TERM_MISMATCH, left, names, nobody, remark};
 use super::report::{
     Asked, Candidate, MASTER, Master, Remark, Renewal, Report, STOPPING, TermState, WAITING_OUT,
     is_ephemeral,
@@ -168,6 +168,48 @@ fn candidate<'a>(
     }
 }
 
+/// M is not as its master made it, on two looks. T decides: the master is who holds that.
+pub(super) fn odd_znode(report: &Report, master: &Master, survey: &Survey) -> Option<Remark> {
+    let (path, name) = (&report.path, &master.name);
+    let demoted = format!("when it goes, {name} is demoted and the command is started anew");
+    let (code, what) = match seat(survey) {
+        Seat::Own => return None,
+        Seat::Missing => (
+            "master-missing",
+            format!("`{path}` is gone: {name} holds its term no longer than its lease"),
+        ),
+        Seat::Overwritten => (
+            overwritten(survey),
+            format!(
+                "somebody wrote into `{path}`, which is {name}'s: nothing has to be done, it goes with its session"
+            ),
+        ),
+        Seat::Foreign => (
+            overwritten(survey),
+            format!(
+                "`{path}` is not the one that {name} made: the term record is {name}'s and decides, so nothing has to \
+                 be done; {demoted}"
+            ),
+        ),
+        Seat::Persistent => (
+            FOREIGN_MASTER,
+            format!(
+                "`{path}` is not the one that {name} made, and while it exists no standby can take over: run \
+                 `delete {path}` in zkCli.sh when the command may be interrupted; {demoted}"
+            ),
+        ),
+    };
+    Some(remark(code, what))
+}
+
+/// Whether it says that it is of another term, or nothing that is ours.
+fn overwritten(survey: &Survey) -> &'static str {
+    match survey.master.as_ref().map(|view| &view.note) {
+        Some(Ok(_)) => TERM_MISMATCH,
+        Some(Err(_)) | None => FOREIGN_MASTER,
+    }
+}
+
 /// What to do where the record is no help.
 fn advice(report: &Report) -> String {
     let path = &report.path;
@@ -211,7 +253,7 @@ fn missing(report: &Report) -> Remark {
 }
 
 fn lost(report: &Report, asked: &Asked<'_>) -> Remark {
-    let left = super::remarks::left(report, asked);
+    let left = left(report, asked);
     remark(
         "lost-term",
         format!(
