@@ -1,0 +1,61 @@
+//! What the lives together show: when nobody ran, and when two did.
+
+use std::time::Duration;
+
+use crate::story::{Life, Story};
+
+/// From when until when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Interval {
+    pub(super) from: Duration,
+    pub(super) until: Duration,
+}
+
+impl Interval {
+    pub(super) fn length(self) -> Duration {
+        self.until.saturating_sub(self.from)
+    }
+
+    /// Whether any of `from..until` is in it; a moment is in it too.
+    pub(super) fn meets(self, from: Duration, until: Duration) -> bool {
+        from < self.until && (until > self.from || from >= self.from)
+    }
+}
+
+/// When no child ran.
+pub(super) fn nobody(story: &Story) -> Vec<Interval> {
+    pieces(story)
+        .filter_map(|(piece, running)| (running == 0).then_some(piece))
+        .collect()
+}
+
+/// When more than one child ran.
+pub(super) fn overlaps(story: &Story) -> Vec<Interval> {
+    let mut merged: Vec<Interval> = Vec::new();
+    for (piece, _) in pieces(story).filter(|(_, running)| *running > 1) {
+        match merged.last_mut() {
+            Some(last) if last.until == piece.from => last.until = piece.until,
+            Some(_) | None => merged.push(piece),
+        }
+    }
+    merged
+}
+
+/// The run in pieces, at every start and end of a life, with how many ran.
+fn pieces(story: &Story) -> impl Iterator<Item = (Interval, usize)> {
+    let mut cuts = vec![story.began, story.ended];
+    cuts.extend(story.lives.iter().flat_map(|life| [life.start, life.end]));
+    cuts.sort_unstable();
+    cuts.dedup();
+    let pieces: Vec<_> = cuts
+        .windows(2)
+        .map(|pair| Interval {
+            from: pair[0],
+            until: pair[1],
+        })
+        .collect();
+    pieces.into_iter().map(|piece| {
+        let is_in = |life: &&Life| life.start <= piece.from && life.end >= piece.until;
+        (piece, story.lives.iter().filter(is_in).count())
+    })
+}
