@@ -268,8 +268,15 @@ pub(crate) fn witness() -> &'static Path {
             let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
             let arguments = ["build", "--quiet", "--example", "witness"];
             let place = ["--manifest-path", manifest, "--target-dir", target];
-            run(env!("CARGO"), &[&arguments[..], &place[..]].concat())
-                .unwrap_or_else(|error| panic!("the witness cannot be built: {error}"));
+            let optimized: &[&str] = match profile.ends_with("release") {
+                true => &["--release"],
+                false => &[],
+            };
+            run(
+                env!("CARGO"),
+                &[&arguments[..], &place[..], optimized].concat(),
+            )
+            .unwrap_or_else(|error| panic!("the witness cannot be built: {error}"));
         }
         path
     })
