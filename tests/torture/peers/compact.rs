@@ -1,0 +1,125 @@
+//! The four claims in short: never two, calm, nothing left, waits for the ensemble.
+
+use super::columns::{CONTENDERS, NOTHING_LEFT, WORST_OVERLAP, cells};
+use super::figures::{EXITED, LEFT, OVERLAP, SURVIVED, Value, show_span};
+use super::table::line;
+use super::{Measured, outage};
+use std::time::Duration;
+
+const CALM: [&str; 5] = ["S4b", "S4c", "S7r", "S11", "S12"];
+
+/// What the design excludes is no part of the claims.
+fn counts(measured: &Measured, rows: &[&str]) -> bool {
+    rows.contains(&measured.row.name) && !measured.row.variant.contains("excluded")
+}
+
+/// The table; `–` where none of a claim's rows was run.
+pub(crate) fn table(measured: &[Measured]) -> String {
+    let claims = [
+        (
+            "never two: the worst overlap (S3, S7, S7i, S5a)",
+            never_two(measured),
+            WORST_OVERLAP.map(String::from),
+        ),
+        (
+            "calm: trials survived (S4b, S4c, S7r, S11, S12)",
+            calm(measured),
+            std::array::from_fn(peers_calm),
+        ),
+        (
+            "nothing left (S2, S5b)",
+            nothing_left(measured),
+            NOTHING_LEFT.map(String::from),
+        ),
+        (
+            "waits for the ensemble (S9)",
+            waits(measured),
+            cells("S9").map(String::from),
+        ),
+    ];
+    let mut text = line(["", "zk-supervise"].into_iter().chain(CONTENDERS));
+    text += &line(std::iter::repeat_n("---", 2 + CONTENDERS.len()));
+    for (claim, ours, theirs) in &claims {
+        let theirs = theirs.iter().map(String::as_str);
+        text += &line([*claim, ours].into_iter().chain(theirs));
+    }
+    text
+}
+
+/// The values that a figure had in every trial of these rows; nothing for one that did not hold.
+fn values(measured: &[Measured], rows: &[&str], figure: &str) -> Vec<Option<Value>> {
+    let rows = measured.iter().filter(|it| counts(it, rows));
+    rows.flat_map(|it| &it.trials)
+        .filter(|trial| trial.as_ref().map_or(true, |it| !it.is_void()))
+        .map(|trial| trial.as_ref().ok()?.value(figure))
+        .collect()
+}
+
+fn never_two(measured: &[Measured]) -> String {
+    let mut worst = None;
+    for value in values(measured, &["S3", "S7", "S7i", "S5a"], OVERLAP) {
+        match value {
+            Some(Value::Span(span)) => worst = worst.max(Some(span)),
+            Some(Value::Was(_) | Value::Amount(..)) | None => return "**did not hold**".into(),
+        }
+    }
+    worst.map_or("–".into(), |it: Duration| show_span(it))
+}
+
+/// With the default settings, as the peers had theirs, and with those of S4c.
+fn calm(measured: &[Measured]) -> String {
+    let [default, set] = ["", outage::SHORT_GRACE].map(|s4c| {
+        let is_other = |it: &&Measured| it.row.name == "S4c" && it.row.variant != s4c;
+        let values: Vec<Option<Value>> = measured
+            .iter()
+            .filter(|it| !is_other(it))
+            .flat_map(|it| values(std::slice::from_ref(it), &CALM, SURVIVED))
+            .collect();
+        let survived = values.iter().filter(|it| **it == Some(Value::Was(true)));
+        share(survived.count(), values.len())
+    });
+    if default == set {
+        default
+    } else {
+        format!("{default}; {set} with {} in S4c", outage::SHORT_GRACE)
+    }
+}
+
+/// The same of a peer's cells, each of which begins with `2/3`.
+fn peers_calm(contender: usize) -> String {
+    let counts = CALM.iter().filter_map(|row| {
+        let (survived, rest) = cells(row)[contender].split_once('/')?;
+        let of: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        Some((survived.parse::<usize>().ok()?, of.parse::<usize>().ok()?))
+    });
+    let (survived, of) = counts.fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+    share(survived, of)
+}
+
+fn share(part: usize, of: usize) -> String {
+    if of == 0 {
+        "–".into()
+    } else {
+        format!("{part} of {of}")
+    }
+}
+
+fn nothing_left(measured: &[Measured]) -> String {
+    let left = values(measured, &["S5b"], LEFT);
+    let orphans = values(measured, &["S2"], OVERLAP);
+    yes(&left, Value::Was(false)).unwrap_or_else(|| {
+        yes(&orphans, Value::Span(Duration::ZERO)).unwrap_or("**did not hold**".into())
+    })
+}
+
+fn waits(measured: &[Measured]) -> String {
+    let exited = values(measured, &["S9"], EXITED);
+    yes(&exited, Value::Was(false)).unwrap_or("**did not hold**".into())
+}
+
+/// Nothing if any of these is not as it should be.
+fn yes(values: &[Option<Value>], wanted: Value) -> Option<String> {
+    let word = if values.is_empty() { "–" } else { "yes" };
+    let all = values.iter().all(|it| *it == Some(wanted));
+    all.then(|| word.into())
+}
