@@ -46,12 +46,14 @@ pub(crate) fn table(measured: &[Measured]) -> String {
     text
 }
 
-/// The values that a figure had in every trial of these rows; nothing for one that did not hold.
+/// The values that a figure had in the trials of these rows that have it; nothing for a trial that did not hold.
 fn values(measured: &[Measured], rows: &[&str], figure: &str) -> Vec<Option<Value>> {
     let rows = measured.iter().filter(|it| counts(it, rows));
     rows.flat_map(|it| &it.trials)
-        .filter(|trial| trial.as_ref().map_or(true, |it| !it.is_void()))
-        .map(|trial| trial.as_ref().ok()?.value(figure))
+        .filter_map(|trial| match trial {
+            Ok(trial) => trial.value(figure).map(Some),
+            Err(_) => Some(None),
+        })
         .collect()
 }
 
@@ -68,7 +70,7 @@ fn never_two(measured: &[Measured]) -> String {
 
 /// With the default settings, as the peers had theirs, and with those of S4c.
 fn calm(measured: &[Measured]) -> String {
-    let [default, set] = ["", outage::SHORT_GRACE].map(|s4c| {
+    let [default, set] = ["", outage::LONG_LEASE].map(|s4c| {
         let is_other = |it: &&Measured| it.row.name == "S4c" && it.row.variant != s4c;
         let values: Vec<Option<Value>> = measured
             .iter()
@@ -81,7 +83,7 @@ fn calm(measured: &[Measured]) -> String {
     if default == set {
         default
     } else {
-        format!("{default}; {set} with {} in S4c", outage::SHORT_GRACE)
+        format!("{default}; {set} with {} in S4c", outage::LONG_LEASE)
     }
 }
 
@@ -105,21 +107,20 @@ fn share(part: usize, of: usize) -> String {
 }
 
 fn nothing_left(measured: &[Measured]) -> String {
-    let left = values(measured, &["S5b"], LEFT);
-    let orphans = values(measured, &["S2"], OVERLAP);
-    yes(&left, Value::Was(false)).unwrap_or_else(|| {
-        yes(&orphans, Value::Span(Duration::ZERO)).unwrap_or("**did not hold**".into())
-    })
+    let left = values(measured, &["S2", "S5b"], LEFT);
+    yes(&left, Value::Was(false))
 }
 
 fn waits(measured: &[Measured]) -> String {
-    let exited = values(measured, &["S9"], EXITED);
-    yes(&exited, Value::Was(false)).unwrap_or("**did not hold**".into())
+    yes(&values(measured, &["S9"], EXITED), Value::Was(false))
 }
 
-/// Nothing if any of these is not as it should be.
-fn yes(values: &[Option<Value>], wanted: Value) -> Option<String> {
-    let word = if values.is_empty() { "–" } else { "yes" };
-    let all = values.iter().all(|it| *it == Some(wanted));
-    all.then(|| word.into())
+/// Whether all of these are as they should be.
+fn yes(values: &[Option<Value>], wanted: Value) -> String {
+    let word = match values.iter().all(|it| *it == Some(wanted)) {
+        _ if values.is_empty() => "–",
+        true => "yes",
+        false => "**did not hold**",
+    };
+    word.into()
 }

@@ -68,7 +68,7 @@ pub(crate) fn both_killed(ensemble: &Ensemble) -> Trial {
     });
     let orphan = now() - killed;
     let next = pair.wait_next();
-    let trial = pair.never_two();
+    let trial = nothing_left(pair.never_two(), &[pair.run.pid]);
     trial
         .span("next child after", next.start - killed)
         .span("orphan for", orphan)

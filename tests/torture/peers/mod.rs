@@ -89,9 +89,9 @@ const ROWS: &[Row] = &[
     row("S4c", "", 1, outage::frozen_for_half),
     row(
         "S4c",
-        outage::SHORT_GRACE,
+        outage::LONG_LEASE,
         1,
-        outage::frozen_for_half_with_a_short_grace,
+        outage::frozen_for_half_with_a_long_lease,
     ),
     row("S11", "", 3, rolling::rolled),
     row("S12", "", 3, rolling::leader_killed),

@@ -2,11 +2,12 @@
 
 use super::bench::{ELECTED_WITHIN, Host, Pair, SESSION, config, now};
 use super::figures::{EXITED, SURVIVED, Trial};
-use crate::support::{Config, Ensemble, Group, holds_for, millis, secs, wait_for, wait_until};
+use crate::support::{Ensemble, Group, holds_for, millis, secs, wait_for, wait_until};
 use std::time::Duration;
 
-/// The settings with which half a session of silence is ridden out at a session of 6 s, as the table shows them.
-pub(crate) const SHORT_GRACE: &str = "grace_period = \"400ms\"";
+/// The settings with which half a session of silence, and the search for a new session after it, is ridden out at a
+/// session of 6 s, as the table shows them: 3.6 s instead of 2.7 s.
+pub(crate) const LONG_LEASE: &str = "lease = \"5500ms\", grace_period = \"600ms\"";
 
 /// The longest restart of a server that this row is about: the peers' took 0.8 s.
 const RESTARTED_WITHIN: Duration = millis(2200);
@@ -54,20 +55,20 @@ pub(crate) fn restarted(ensemble: &Ensemble) -> Trial {
 /// outage must come to: the child is stopped, and nobody exits.
 pub(crate) fn frozen_for_half(ensemble: &Ensemble) -> Trial {
     let pair = Pair::start(ensemble, &[]);
-    match half(ensemble) {
-        Ok(_) => {}
-        Err(void) => return void,
+    if let Err(void) = half(ensemble) {
+        return void;
     }
-    let survived = pair.is_untouched();
+    holds_for("nobody exits", SESSION, || pair.both_stand());
     pair.group.wait_running(ELECTED_WITHIN);
-    assert!(pair.both_stand(), "nobody exits");
-    pair.never_two().was(SURVIVED, survived)
+    pair.never_two().was(SURVIVED, pair.is_untouched())
 }
 
-/// S4c again, with a shorter grace period: it is ridden out.
-pub(crate) fn frozen_for_half_with_a_short_grace(ensemble: &Ensemble) -> Trial {
-    let short = |config: Config| config.set("command.grace_period", "\"400ms\"");
-    let pair = Pair::with(ensemble, &[], short);
+/// S4c again, with a longer lease: it is ridden out.
+pub(crate) fn frozen_for_half_with_a_long_lease(ensemble: &Ensemble) -> Trial {
+    let pair = Pair::with(ensemble, &[], |config| {
+        let config = config.set("election.lease", "\"5500ms\"");
+        config.set("command.grace_period", "\"600ms\"")
+    });
     let outage = match half(ensemble) {
         Ok(outage) => outage,
         Err(void) => return void,

@@ -11,7 +11,11 @@ const COMMAND: &str = "cargo test --release --test torture -- peers";
 
 /// Prints both.
 pub(crate) fn print(measured: &[Measured], trials: usize) {
-    let text = format!("{}\n{}", full(measured, trials), compact::table(measured));
+    let text = format!(
+        "{}\n{}\n`{COMMAND}`\n",
+        full(measured, trials),
+        compact::table(measured)
+    );
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).ok();
 }
