@@ -2,7 +2,7 @@
 
 use super::figures::{Trial, overlap};
 use crate::support::{
-    Config, Ensemble, Group, Link, Run, Supervisor, Who, holds_for, millis, secs, wait_until,
+    Config, Ensemble, Group, Link, Run, Supervisor, Who, holds_for, millis, secs, tell, wait_until,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -96,10 +96,18 @@ impl Pair {
         }
     }
 
-    /// Waits for the other child.
+    /// Waits for the other child. If that takes unusually long, says what the standby did meanwhile.
     #[track_caller]
     pub(crate) fn wait_next(&self) -> Run {
-        self.group.wait_takeover(&self.run, SUCCEEDED_WITHIN)
+        let since = now();
+        let next = self.group.wait_takeover(&self.run, SUCCEEDED_WITHIN);
+        if next.start.saturating_sub(since) > SESSION {
+            let log = self.standby.supervisor.log_text();
+            let lines = log.lines().filter(|it| !it.contains("\"debug\""));
+            let lines: Vec<&str> = lines.collect();
+            tell(&format!("a late takeover:\n{}", lines.join("\n")));
+        }
+        next
     }
 
     /// The first child, as it is known by now.

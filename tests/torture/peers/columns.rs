@@ -1,11 +1,11 @@
 //! What the peers did under the same faults: measured once, on a machine of two processors like this one, against
-//! ZooKeeper 3.8.0, etcd 3.4.23 and consul 1.8.7, three trials each (S0 and S1: five). Least/median/greatest, in seconds
-//! where no unit is given; `–` was not measured.
+//! ZooKeeper 3.8.0, etcd 3.4.23 and consul 1.8.7, three trials each (S0 and S1: five). Least/median/greatest, in
+//! seconds where no unit is given; `–` was not measured.
 //!
-//! kz-LOST is a script of thirty lines on kazoo 2.11 that stops the child when the session is lost, kz-SUSP one that does
-//! so when the connection is; cur-std is Curator 5.4's LeaderSelector as documented, cur-sess the same with
-//! SessionConnectionStateErrorPolicy, cur-sess33 with simulatedSessionExpirationPercent=33 too. consul's session timeout
-//! and lock delay are 15 s each and cannot be set.
+//! kz-LOST is a script of thirty lines on kazoo 2.11 that stops the child when the session is lost, kz-SUSP one that
+//! does so when the connection is; cur-std is Curator 5.4's LeaderSelector as documented, cur-sess the same with
+//! SessionConnectionStateErrorPolicy, cur-sess33 with simulatedSessionExpirationPercent=33 too. consul's session
+//! timeout and lock delay are 15 s each and cannot be set.
 
 /// Whose columns these are.
 pub(crate) const CONTENDERS: [&str; 9] = [

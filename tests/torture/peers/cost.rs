@@ -80,10 +80,10 @@ fn nanoseconds(thread: &str) -> f64 {
     first.parse().unwrap_or_default()
 }
 
-/// A line of `smaps_rollup`, in MB, of all together.
+/// A line of `smaps_rollup`, which counts in units of 1024, in MB, of all together.
 fn memory(pids: &[Pid], line: &str) -> f64 {
     let files = pids.iter().map(|pid| format!("/proc/{pid}/smaps_rollup"));
-    files.map(|file| number(&file, line) / 1000.0).sum()
+    files.map(|file| number(&file, line) * 1.024 / 1000.0).sum()
 }
 
 /// The number on the line of a file that begins with this word.
