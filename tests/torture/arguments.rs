@@ -15,10 +15,13 @@ wrote is the verdict:
   overdue     nobody ran for longer than that kind of fault may cost, or the group did not recover: none
 
 Usage: cargo test --test torture -- [--seed N] [--minutes N] [--report DIR]
+       cargo test --release --test torture -- --peers [S3b S7 ...] [--trials N]
 
   --seed N       the seed of the faults: the same seed draws the same faults  [default: 1]
   --minutes N    how long to go on; an hour does each kind of fault about twenty times  [default: 10]
-  --report DIR   write the schedule and the report there
+  --report DIR   write the schedule, report.html and report.svg there
+  --peers        do by name the faults that others were measured on, all or those that follow, and print their table
+  --trials N     how often each of them  [default: 3]
   --help         this
 
 Ctrl-C ends it after the fault in hand, with a verdict on what was done so far; a second one at once.
@@ -33,6 +36,8 @@ pub(crate) enum Order {
     Help,
     /// By hand.
     Torture(Effort),
+    /// By hand: the faults with these names, all if there are none, each so often.
+    Peers(Vec<String>, usize),
     /// By `cargo test`.
     Tests(Filter),
     /// It makes no sense: why.
@@ -84,12 +89,35 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Order {
     let has = |names: &[&str]| arguments.iter().any(|it| names.contains(&it.as_str()));
     let order = if has(&["--help", "-h"]) {
         Ok(Order::Help)
+    } else if has(&["--peers", "--trials"]) {
+        peers(&arguments)
     } else if has(&["--seed", "--minutes", "--report"]) {
         effort(&arguments).map(Order::Torture)
     } else {
         filter(&arguments).map(Order::Tests)
     };
     order.unwrap_or_else(Order::Wrong)
+}
+
+fn peers(arguments: &[String]) -> Result<Order, String> {
+    let (mut names, mut trials) = (Vec::new(), 3);
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--peers" => {}
+            "--trials" => {
+                let number = arguments.next().and_then(|value| value.parse().ok());
+                trials = number
+                    .filter(|&number| number > 0)
+                    .ok_or("`--trials` needs a number, at least 1")?;
+            }
+            unknown if unknown.starts_with('-') => {
+                return Err(format!("unknown option `{unknown}`"));
+            }
+            name => names.push(name.into()),
+        }
+    }
+    Ok(Order::Peers(names, trials))
 }
 
 fn effort(arguments: &[String]) -> Result<Effort, String> {

@@ -14,6 +14,8 @@ mod host;
 mod judge;
 mod kinds;
 mod leases;
+mod peers;
+mod report;
 mod run;
 mod story;
 #[expect(
@@ -30,6 +32,7 @@ mod wires;
 mod witnesses;
 
 use arguments::{Order, read};
+use peers::Outcome;
 use std::process::ExitCode;
 
 /// The command line is wrong, as `sysexits.h` has it.
@@ -46,6 +49,13 @@ fn main() -> ExitCode {
             ExitCode::from(USAGE)
         }
         Order::Tests(filter) => tests::run(&filter),
+        Order::Peers(names, trials) => match peers::run(&names, trials) {
+            Outcome::Held => ExitCode::SUCCESS,
+            Outcome::Broken(sentences) => {
+                support::tell(&sentences.join("\n"));
+                ExitCode::FAILURE
+            }
+        },
         Order::Torture(effort) => match enclosure::network() {
             None => {
                 let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -7,9 +7,8 @@ use crate::field::{COUNT, Field};
 use crate::judge::{Done, Evidence, Trial};
 use crate::story::{Lease, Story, Verdict};
 use crate::support::time::now;
-use crate::{faults, tell};
+use crate::{faults, report, tell};
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 /// No bag of faults takes less.
@@ -116,7 +115,7 @@ fn close(mut field: Field, effort: &Effort, began: Duration, trials: &[Trial]) -
     tell::table(&evidence);
     tell::verdict(&story.verdict, &evidence);
     if let Some(dir) = &effort.report {
-        report(&story, dir);
+        report::write(&story, dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     }
     let is_clean = is_clean(&story.verdict);
     if !is_clean {
@@ -155,9 +154,4 @@ fn story(field: &Field, effort: &Effort, evidence: &Evidence) -> Story {
 fn leases(field: &Field) -> Vec<Lease> {
     let hosts = field.hosts.iter();
     hosts.flat_map(|host| host.leases.all().to_vec()).collect()
-}
-
-fn report(story: &Story, dir: &Path) {
-    fs::write(dir.join("story.txt"), format!("{story:#?}\n"))
-        .unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
 }

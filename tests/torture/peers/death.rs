@@ -77,14 +77,14 @@ pub(crate) fn both_killed(ensemble: &Ensemble) -> Trial {
 /// S2: both at once, outside systemd, with a grandchild in a session of its own: nobody is left to kill it, so it is
 /// only shown for how long it stays, and that the next supervisor of this name finds it.
 pub(crate) fn both_killed_with_a_daemon(ensemble: &Ensemble) -> Trial {
-    let mut pair = Pair::start(ensemble, &["--daemon", "--unlocked"]);
+    let mut pair = Pair::start(ensemble, &["--daemon", "--run-on"]);
     let daemon = pair.group.record().descendants()[0];
     let killed = kill_both(&pair);
     let next = pair.wait_next();
     let left = is_alive(daemon);
     let again = now();
     let config = super::bench::config(&pair.group, "a");
-    let command = pair.group.witness(&["--daemon", "--unlocked"]);
+    let command = pair.group.witness(&["--daemon", "--run-on"]);
     let links = &pair.master.links;
     let _again = config.exec(&command).through(links).start();
     wait_until("the next supervisor kills it", secs(10), || {
@@ -134,7 +134,7 @@ fn watch_until(pair: &Pair, end: Duration) {
 
 /// S3: both at once, outside systemd: nobody is left to stop the child. Shown, not asserted, but for its end.
 pub(crate) fn both_stopped(ensemble: &Ensemble) -> Trial {
-    let pair = Pair::start(ensemble, &["--unlocked"]);
+    let pair = Pair::start(ensemble, &["--run-on"]);
     pair.group.may_overlap();
     let both = pair.master.wrapper();
     let stopped = now();
@@ -159,7 +159,7 @@ fn lived_on(pair: &Pair, since: Duration) -> Duration {
 
 /// S3b: every process of the host at once, as when a virtual machine is paused. The guardian is the last to wake.
 pub(crate) fn host_frozen(ensemble: &Ensemble) -> Trial {
-    let pair = Pair::start(ensemble, &["--unlocked"]);
+    let pair = Pair::start(ensemble, &["--run-on"]);
     pair.group.may_overlap();
     let [guardian, elector] = pair.master.wrapper();
     let host = [guardian, elector, pair.run.pid];

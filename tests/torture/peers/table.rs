@@ -7,7 +7,7 @@ use super::figures::{Trial, summary};
 use std::io::Write;
 
 /// How the tables are made again.
-const COMMAND: &str = "cargo test --release --test torture -- peers";
+const COMMAND: &str = "cargo test --release --test torture -- --peers";
 
 /// Prints both.
 pub(crate) fn print(measured: &[Measured], trials: usize) {
