@@ -1,6 +1,6 @@
 #!/bin/bash
 # Shows zk-supervise at work on this machine alone: three ZooKeeper servers, three "hosts", one legacy server that may
-# run only once. Takes about a minute and leaves nothing behind.
+# run only once. Takes about half a minute, after the first build, and leaves nothing behind.
 set -euo pipefail
 
 usage() {
@@ -9,7 +9,7 @@ usage: examples/demo.sh [--keep]
 
 Starts three ZooKeeper servers and three supervisors ("hosts" alpha, beta and gamma) of one legacy server on loopback
 ports that are free. Then a ZooKeeper server dies, the master's host dies, and another is stopped for maintenance; you
-see who answers. About a minute, after the first build.
+see who answers. About half a minute, after the first build.
 
   --keep   leave it all running at the end, and say what to try and how to end it
   --help   this text
@@ -127,20 +127,28 @@ end_all() {
     done
 }
 
+last_words() {
+    bad "something went wrong; the last words of each host:"
+    for host in "${hosts[@]}"; do
+        [ ! -s "$dir/$host/log" ] || tail -n 5 "$dir/$host/log" | sed "s/^/$host: /" | quote
+    done
+}
+
+# Nothing may keep this from ending what was started: not a second signal, nor that nobody reads what it prints.
 finish() {
     local status=$?
-    trap - EXIT INT TERM HUP
+    trap - EXIT
+    trap '' INT TERM HUP PIPE
+    set +e
     untick
     if [ "$keep" = yes ] && [ "$status" = 0 ]; then
         explain
         exit 0
     fi
-    if [ "$status" != 0 ] && [ "$status" != 130 ]; then
-        bad "something went wrong; the last words of each host:"
-        for host in "${hosts[@]}"; do
-            [ ! -s "$dir/$host/log" ] || tail -n 5 "$dir/$host/log" | sed "s/^/$host: /" | quote
-        done
-    fi
+    case $status in
+        0 | 129 | 130 | 141 | 143) ;; # done, or asked to end
+        *) last_words ;;
+    esac
     say "ending what was started ..."
     end_all
     rm -rf "$dir"
@@ -148,7 +156,9 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+trap 'exit 141' PIPE
 
 # In a session of its own, so that Ctrl-C reaches this script alone, which ends the rest in order.
 launch() {
