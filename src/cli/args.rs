@@ -1,8 +1,10 @@
 //! The command line's grammar and its help.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,6 +74,12 @@ pub(super) enum Command {
 }
 
 impl Args {
+    /// Reads the words of a command line, the first of which is our own name.
+    pub(super) fn read(words: impl Iterator<Item = OsString>) -> Result<Args, clap::Error> {
+        let words = with_flags(words.collect());
+        Args::try_parse_from(&words).map_err(|error| explain(error, &words))
+    }
+
     /// What is asked for; a file alone is to be run.
     pub(super) fn command(self) -> Command {
         match self.command {
@@ -85,13 +93,58 @@ impl Args {
     }
 }
 
+/// `help`, `help COMMAND` and `version` as the flags that mean the same.
+fn with_flags(mut words: Vec<OsString>) -> Vec<OsString> {
+    let flag = match words.get(1).and_then(|word| word.to_str()) {
+        Some("help") if words.len() <= 3 => "--help",
+        Some("version") if words.len() == 2 => "--version",
+        Some(_) | None => return words,
+    };
+    words.remove(1);
+    words.push(flag.into());
+    words
+}
+
+/// `error` in better words where the first one was to be a command: clap takes it for the file.
+fn explain(error: clap::Error, words: &[OsString]) -> clap::Error {
+    let is_about_words = matches!(
+        error.kind(),
+        ErrorKind::ArgumentConflict | ErrorKind::UnknownArgument
+    );
+    let [_, first, _, ..] = words else {
+        return error;
+    };
+    let first = first.to_string_lossy();
+    let hint = match meant(&first) {
+        _ if !is_about_words || first.starts_with('-') || COMMANDS.contains(&&*first) => {
+            return error;
+        }
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None if error.kind() == ErrorKind::ArgumentConflict => String::new(),
+        None => return error,
+    };
+    let message = format!("there is no command `{}`{hint}", first.escape_debug());
+    <Args as CommandFactory>::command().error(ErrorKind::InvalidSubcommand, message)
+}
+
+const COMMANDS: [&str; 5] = ["run", "check", "status", "help", "version"];
+
+/// The command that `word` was probably meant to be.
+fn meant(word: &str) -> Option<&'static str> {
+    let far = |name: &str| strsim::damerau_levenshtein(word, name);
+    let near = COMMANDS.into_iter().min_by_key(|name| far(name))?;
+    (far(near) <= near.len() / 3).then_some(near)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(line: &str) -> Option<Command> {
         let words = std::iter::once("zk-supervise").chain(line.split_whitespace());
-        Args::try_parse_from(words).ok().map(Args::command)
+        Args::read(words.map(OsString::from))
+            .ok()
+            .map(Args::command)
     }
 
     #[test]
@@ -133,7 +186,6 @@ mod tests {
 
     #[test]
     fn the_grammar_is_sound() {
-        use clap::CommandFactory;
         <Args as CommandFactory>::command().debug_assert();
     }
 }

@@ -10,7 +10,6 @@ mod status;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
 use args::{Args, Command};
@@ -21,7 +20,7 @@ pub fn main() -> ExitCode {
     if let Some((guardian, incarnation)) = run::elector_arguments() {
         return run::elect(guardian, incarnation);
     }
-    let args = match Args::try_parse() {
+    let args = match Args::read(std::env::args_os()) {
         Ok(args) => args,
         Err(error) => return refuse(&error),
     };
