@@ -13,6 +13,7 @@ use super::status::{in_time, refuse};
 use super::{exit, run};
 use crate::config;
 use crate::core::lease::{EPSILON, Misfit, Timing, Wish};
+use crate::core::path::ZnodePath;
 use crate::zookeeper::Ensemble;
 use crate::zookeeper::survey::{Ground, Probe, SurveyError, probe, survey};
 
@@ -30,7 +31,13 @@ pub(super) fn check(file: &Path) -> ExitCode {
     }
     let ensemble = run::ensemble(&config, std::process::id(), 0);
     match in_time(&ensemble, &config.timing, probe) {
-        Ok(probe) => tell(&ensemble, &config.timing, &probe),
+        Ok(probe) => {
+            let code = tell(&ensemble, &config.timing, &probe);
+            if let Some(warning) = warn_of_chroot(config.zookeeper.chroot.as_ref(), &probe.ground) {
+                complain(warning);
+            }
+            code
+        }
         Err(error) => refuse(&ensemble.paths, &error),
     }
 }
@@ -138,6 +145,21 @@ fn findings(ensemble: &Ensemble, timing: &Timing, probe: &Probe, verdicts: &[Ver
     text
 }
 
+/// That the chroot is not there yet: `run` makes it, and a misspelt one would be an election of its own.
+fn warn_of_chroot(chroot: Option<&ZnodePath>, ground: &Ground) -> Option<String> {
+    let chroot = chroot?.as_str();
+    let Ground::WillBeMade { below } = ground else {
+        return None;
+    };
+    // What is there is on the way from the root of all to our znodes, as the chroot is.
+    (below.len() < chroot.len()).then(|| {
+        format!(
+            "warning: the chroot `{chroot}` does not exist, and will be made below `{below}`\n  \
+             a host with a misspelt one would hold an election of its own"
+        )
+    })
+}
+
 /// What a shorter session does to a lease that still fits.
 fn shortened(asked: &Timing, granted: &Timing) -> String {
     format!(
@@ -219,4 +241,28 @@ fn mend(asked: &Timing, granted: Duration) -> Option<String> {
 fn show(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     humantime::format_duration(Duration::from_millis(millis)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_missing_chroot_is_warned_of() {
+        let chroot = ZnodePath::parse("/a/b").ok();
+        let made = |below: &str| Ground::WillBeMade {
+            below: below.to_owned(),
+        };
+        for (ground, is_warned_of) in [
+            (made("/"), true),
+            (made("/a"), true),
+            (made("/a/b"), false),
+            (made("/a/b/root"), false),
+            (Ground::Ready, false),
+        ] {
+            let warning = warn_of_chroot(chroot.as_ref(), &ground);
+            assert_eq!(warning.is_some(), is_warned_of, "{ground:?}");
+        }
+        assert_eq!(warn_of_chroot(None, &made("/")), None);
+    }
 }
