@@ -1,5 +1,7 @@
 //! A [`Config`] as a file again, every default filled in: what `check` prints.
 
+use std::time::Duration;
+
 use super::command::{Program, inline_table};
 use super::keys::{self, Key, Kind, Section};
 use super::mend::array;
@@ -99,7 +101,12 @@ fn fraction(timing: &Timing) -> String {
 
 /// What the durations come to, in an operator's words.
 fn meaning(timing: &Timing) -> String {
-    let tenths = |duration: std::time::Duration| format!("{:.1} s", duration.as_secs_f64());
+    let tenths = |duration: Duration| format!("{:.1} s", duration.as_secs_f64());
+    // A figure that promises is rounded to the careful side.
+    let at_least =
+        |duration: Duration| format!("{:.1} s", (duration.as_secs_f64() * 10.0).floor() / 10.0);
+    let at_most =
+        |duration: Duration| format!("{:.1} s", (duration.as_secs_f64() * 10.0).ceil() / 10.0);
     let kill = timing.stop_after() + timing.grace_period;
     format!(
         "\
@@ -110,10 +117,10 @@ fn meaning(timing: &Timing) -> String {
 #   lease          ends after {}
 #   takeover       at most {} after a host goes dark, if the ensemble answers
 ",
-        tenths(timing.rides_out()),
+        at_least(timing.rides_out()),
         tenths(timing.stop_after()),
         tenths(kill),
         tenths(timing.lease.saturating_sub(crate::core::lease::EPSILON)),
-        tenths(timing.takeover_after()),
+        at_most(timing.takeover_after()),
     )
 }
