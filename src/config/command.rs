@@ -7,6 +7,7 @@ use toml::de::DeValue;
 use super::error::Report;
 use super::excerpt::brief;
 use super::flaw;
+use super::home;
 use super::keys::{self, Section};
 use super::mend::is_full_path;
 use super::quote;
@@ -130,6 +131,8 @@ fn read_exec(setting: &Setting<'_>, report: &mut Report<'_>) -> Option<Vec<Strin
         return Some(texts?.iter().map(|text| text.text.to_owned()).collect());
     }
     let why = match flaw::find_in_path(name) {
+        _ if home::is_unexpanded(name) => home::RULE.to_owned(),
+        _ if name.starts_with('/') => "what ends in `/` is a directory".to_owned(),
         Some(_) => "what is run must not depend on whose `PATH` it is".to_owned(),
         None if name.contains('/') => {
             "what is run must not depend on where the supervisor was started".to_owned()
@@ -167,19 +170,27 @@ fn read_directory(setting: &Setting<'_>, report: &mut Report<'_>) -> Option<Path
     }
     let (what, why) = if text.text.is_empty() {
         ("`directory` is empty", "it is where the command runs")
+    } else if home::is_unexpanded(text.text) {
+        ("`directory` is no full path", home::RULE)
     } else {
         (
             "`directory` is a relative path",
             "where the command runs must not depend on where the supervisor was started",
         )
     };
-    let bare = text.text.trim_start_matches("./").trim_start_matches("../");
-    let mended = match bare {
-        "" | "." | ".." => keys::DIRECTORY.example.to_owned(),
-        bare => quote(&format!("/{bare}")),
-    };
-    report.at(text.span, what, why, || vec![setting.best(&[mended])]);
+    let mended = mend_directory(text.text).map(|path| quote(&path));
+    report.at(text.span, what, why, || {
+        vec![setting.best(mended.as_slice())]
+    });
     None
+}
+
+fn mend_directory(path: &str) -> Option<String> {
+    if home::is_unexpanded(path) {
+        return home::expand(path);
+    }
+    let bare = path.trim_start_matches("./").trim_start_matches("../");
+    (!["", ".", ".."].contains(&bare)).then(|| format!("/{bare}"))
 }
 
 fn read_environment(
@@ -219,6 +230,11 @@ pub(super) fn describe_variable(name: &str) -> Option<(String, &'static str)> {
             "a variable has no name".to_owned(),
             "a variable is `NAME = \"value\"`",
         ))
+    } else if name.contains(char::is_whitespace) {
+        Some((
+            format!("variable `{shown}` has a space in its name"),
+            "no shell can use such a variable",
+        ))
     } else if name.contains('=') {
         Some((
             format!("variable `{shown}` has `=` in its name"),
@@ -237,6 +253,11 @@ pub(super) fn describe_variable(name: &str) -> Option<(String, &'static str)> {
     } else {
         None
     }
+}
+
+/// The name that `name` was probably meant to be.
+pub(super) fn mend_variable(name: &str) -> String {
+    name.trim().replace(char::is_whitespace, "_")
 }
 
 /// `environment`'s value.
@@ -267,8 +288,9 @@ fn read_signal(setting: &Setting<'_>, report: &mut Report<'_>) -> Option<Signal>
         },
         None => {
             let names = || Signal::iterator().map(Signal::as_str);
-            let near = super::keys::nearest(text.text, names())
-                .or_else(|| super::keys::nearest(&format!("SIG{}", text.text), names()));
+            let near = super::names::nearest(text.text, names())
+                .or_else(|| super::names::nearest(&format!("SIG{}", text.text), names()))
+                .or_else(|| Some(signal_numbered(text.text)?.as_str()));
             let what = format!("`{}` is not the name of a signal", brief(text.text));
             (
                 what,
@@ -287,6 +309,11 @@ fn read_signal(setting: &Setting<'_>, report: &mut Report<'_>) -> Option<Signal>
 fn parse_signal(text: &str) -> Option<Signal> {
     let full = format!("SIG{text}");
     Signal::iterator().find(|signal| signal.as_str() == text || signal.as_str() == full)
+}
+
+/// The signal whose number `text` is.
+pub(super) fn signal_numbered(text: &str) -> Option<Signal> {
+    Signal::try_from(text.parse::<i32>().ok()?).ok()
 }
 
 /// Why `signal` cannot ask a command to end.

@@ -7,6 +7,7 @@ use super::excerpt::brief;
 use super::keys::{self, Section};
 use super::quote;
 use super::settings::{Setting, Settings};
+use super::zookeeper::has_chroot;
 use crate::core::path::{PathFlaw, ZnodePath};
 
 /// Which election this is, and who we are in it.
@@ -52,7 +53,7 @@ impl fmt::Display for CandidateName {
 
 pub(super) fn read(settings: &Settings<'_>, report: &mut Report<'_>) -> Option<Election> {
     let root = settings.require(&keys::ROOT, report);
-    let root = root.and_then(|setting| read_path(setting, report));
+    let root = root.and_then(|setting| read_root(setting, settings, report));
     let master = settings.require(&keys::MASTER, report);
     let master = master.and_then(|setting| read_path(setting, report));
     let name = match settings.find(&keys::NAME) {
@@ -64,6 +65,57 @@ pub(super) fn read(settings: &Settings<'_>, report: &mut Report<'_>) -> Option<E
         master: master?,
         name: name?,
     })
+}
+
+fn read_root(
+    setting: &Setting<'_>,
+    settings: &Settings<'_>,
+    report: &mut Report<'_>,
+) -> Option<ZnodePath> {
+    let path = read_path(setting, report)?;
+    if has_chroot(settings) {
+        return Some(path);
+    }
+    refuse_reserved(setting, path, report)
+}
+
+/// What ZooKeeper keeps its own znodes below.
+const RESERVED: &str = "/zookeeper";
+
+/// Whether `path`, from the root of all, is ZooKeeper's own.
+pub(super) fn is_reserved(path: &ZnodePath) -> bool {
+    path.ancestry().next() == Some(RESERVED)
+}
+
+/// `path`, or what is below ZooKeeper's own in it; may be empty.
+pub(super) fn without_reserved(path: &ZnodePath) -> String {
+    let path_is_reserved = is_reserved(path);
+    let path = path.as_str();
+    let rest = path.strip_prefix(RESERVED).filter(|_| path_is_reserved);
+    rest.unwrap_or(path).to_owned()
+}
+
+pub(super) fn describe_reserved(subject: &str) -> (String, &'static str) {
+    (
+        format!("{subject} is in `{RESERVED}`"),
+        "ZooKeeper keeps its own znodes there",
+    )
+}
+
+/// `path`, unless it is ZooKeeper's own: that is reported.
+pub(super) fn refuse_reserved(
+    setting: &Setting<'_>,
+    path: ZnodePath,
+    report: &mut Report<'_>,
+) -> Option<ZnodePath> {
+    if !is_reserved(&path) {
+        return Some(path);
+    }
+    let (what, why) = describe_reserved(&format!("`{}`", setting.key.name));
+    let mended = quote(&without_reserved(&path));
+    let span = setting.value.span();
+    report.at(span, what, why, || vec![setting.best(&[mended])]);
+    None
 }
 
 /// The value as a path of a znode.

@@ -10,7 +10,7 @@ use nix::unistd::{AccessFlags, access};
 use super::command::{Command, Program};
 use super::error::Report;
 use super::keys;
-use super::mend::array;
+use super::remedy;
 use super::settings::{Setting, Settings};
 
 /// Why this host cannot run the command. Displayed as one short text.
@@ -88,7 +88,8 @@ pub(super) fn report(settings: &Settings<'_>, report: &mut Report<'_>) {
         && let Some(flaw) = find_directory_flaw(Path::new(path))
     {
         let why = "the command is to run in it";
-        report.at(setting.value.span(), flaw.to_string(), why, Vec::new);
+        let help = || vec![remedy::for_directory(&flaw)];
+        report.at(setting.value.span(), flaw.to_string(), why, help);
     }
 }
 
@@ -107,27 +108,22 @@ fn report_program(setting: &Setting<'_>, report: &mut Report<'_>) {
         return;
     }
     if let Some(flaw) = find_program_flaw(Path::new(program)) {
-        let name = Path::new(program).file_name().unwrap_or_default();
-        let is_missing = flaw.reason == Reason::Missing;
-        let found = is_missing
-            .then(|| find_in_path(&name.to_string_lossy()))
-            .flatten();
-        let help = found.map(|path| {
-            let argv = [&[path], &argv[1..]].concat();
-            setting.key.set(&array(&argv))
-        });
         let why = match flaw.reason {
-            Reason::NotExecutable => "`chmod +x` makes it so",
+            Reason::NotExecutable => "we have no right to execute it",
             Reason::Missing
             | Reason::NotAFile
             | Reason::NotADirectory
             | Reason::NotEnterable
             | Reason::Hidden(_) => "until it is there, `run` stands by and does not campaign",
         };
-        report.at(item.span(), flaw.to_string(), why, || {
-            help.into_iter().collect()
-        });
+        let help = || vec![remedy::for_program(&flaw, &argv)];
+        report.at(item.span(), flaw.to_string(), why, help);
     }
+}
+
+/// Whether this host can execute the file at `path`.
+pub(super) fn is_program(path: &Path) -> bool {
+    find_program_flaw(path).is_none()
 }
 
 /// The full path that `PATH` gives for `name`, if that can be executed.
@@ -139,7 +135,7 @@ pub(super) fn find_in_path(name: &str) -> Option<String> {
     env::split_paths(&path)
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join(name))
-        .find(|file| find_program_flaw(file).is_none())
+        .find(|file| is_program(file))
         .and_then(|file| Some(file.to_str()?.to_owned()))
 }
 

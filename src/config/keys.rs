@@ -127,7 +127,7 @@ pub(super) static CHROOT: Key = Key {
     section: Section::Zookeeper,
     name: "chroot",
     kind: Kind::Text,
-    about: "every path is below this one",
+    about: "every path is below this one; made, with its parents, if missing",
     unset: "default: none",
     example: r#""/chroot""#,
 };
@@ -310,43 +310,9 @@ pub(super) static ALL: [&Key; 21] = [
     &LEVEL,
 ];
 
-/// The name of `names` that `text` was probably meant to be.
-pub(super) fn nearest<'n>(text: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    // No key is longer than 17 characters, and the distance costs the product of the lengths.
-    if text.chars().count() > 32 {
-        return None;
-    }
-    let plain = text.to_lowercase().replace('-', "_");
-    names
-        .into_iter()
-        .map(|name| {
-            let distance = strsim::damerau_levenshtein(&plain, &name.to_lowercase());
-            (distance, name)
-        })
-        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_near_name_is_found_and_a_far_one_is_not() {
-        let names = || ALL.iter().map(|key| key.name);
-        for (text, meant) in [
-            ("leese", Some("lease")),
-            ("sessionTimeout", Some("session_timeout")),
-            ("session-timeout", Some("session_timeout")),
-            ("EXEC", Some("exec")),
-            ("colour", None),
-            ("x", None),
-            (&"a".repeat(1000), None),
-        ] {
-            assert_eq!(nearest(text, names()), meant, "{text}");
-        }
-    }
 
     #[test]
     fn the_order_of_the_keys_follows_the_sections() {

@@ -9,10 +9,14 @@ mod election;
 mod error;
 mod excerpt;
 mod flaw;
+mod home;
 mod keys;
 mod log;
 mod mend;
+mod names;
+mod remedy;
 mod render;
+mod server;
 mod settings;
 mod source;
 mod syntax;
@@ -35,7 +39,8 @@ pub use error::ConfigErrors;
 pub use flaw::{CommandFlaw, Reason};
 pub use log::{Format, Level, Log};
 pub use render::render;
-pub use zookeeper::{Server, Zookeeper};
+pub use server::Server;
+pub use zookeeper::Zookeeper;
 
 /// All that is in force.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,12 +104,12 @@ fn resolve(report: &mut Report<'_>, depth: Depth) -> Option<Config> {
     let sound = syntax::make_sound(report)?;
     let (tree, _) = DeTable::parse_recoverable(&sound.text);
     let settings = Settings::sort(tree.get_ref(), sound.broken);
-    settings.report_missing_sections(report);
     let config = read(&settings, report);
     if depth == Depth::Host {
         flaw::report(&settings, report);
     }
     settings.report_strays(report);
+    settings.report_missing_sections(report);
     config
 }
 

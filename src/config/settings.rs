@@ -6,10 +6,10 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::accepts;
 use super::error::Report;
 use super::excerpt::brief;
 use super::keys::{self, Key, Section};
+use super::names;
 
 /// A key that is set.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ enum Stray<'t> {
         name: &'t str,
         at: Range<usize>,
         value: &'t Spanned<DeValue<'t>>,
-        meant: Option<&'static Key>,
+        meant: Meaning,
     },
     Section {
         name: &'t str,
@@ -55,6 +55,17 @@ enum Stray<'t> {
         at: Range<usize>,
         found: &'static str,
     },
+}
+
+/// What a stray key was probably meant to be.
+#[derive(Clone, Copy)]
+enum Meaning {
+    /// This key, which is not set otherwise.
+    Key(&'static Key),
+    /// This key, in the place of which another is set already.
+    Taken(&'static Key),
+    /// Nobody can tell.
+    Unknown,
 }
 
 impl<'t> Settings<'t> {
@@ -132,7 +143,10 @@ impl<'t> Settings<'t> {
                 continue;
             }
             let keys: Vec<_> = section.required().iter().map(|key| key.name).collect();
-            report.whole(
+            // It goes at the end, so that is the place that is pointed at.
+            let end = report.text.trim_end().len();
+            report.at(
+                end..end,
                 format!("section `[{}]` is missing", section.name()),
                 match keys[..] {
                     [key] => format!("`{key}` has no default"),
@@ -198,7 +212,7 @@ impl<'t> Settings<'t> {
     /// The section that `name` was meant to be, if that is not there itself.
     fn meant_section(&self, name: &str) -> Option<Section> {
         let meant =
-            keys::nearest(name, Section::ALL.map(Section::name)).and_then(Section::named)?;
+            names::nearest(name, Section::ALL.map(Section::name)).and_then(Section::named)?;
         let is_here = self.sections.iter().any(|(known, _)| *known == meant);
         (!is_here).then_some(meant)
     }
@@ -209,6 +223,17 @@ impl<'t> Settings<'t> {
         self.strays.push(Stray::NotASection { section, at, found });
     }
 
+    /// Whether setting `key` as well would be one setting too many.
+    fn is_taken(&self, key: &Key) -> bool {
+        let is_command = [&keys::EXEC, &keys::SHELL].contains(&key);
+        let other = |it: &Setting<'_>| {
+            is_command
+                && it.key.section == Section::Command
+                && (*it.key == keys::EXEC || *it.key == keys::SHELL)
+        };
+        self.found.iter().any(|it| it.key == key || other(it))
+    }
+
     fn adopt(
         &mut self,
         section: Option<Section>,
@@ -216,13 +241,15 @@ impl<'t> Settings<'t> {
         at: Range<usize>,
         value: &'t Spanned<DeValue<'t>>,
     ) {
-        let meant = meant_key(section, name);
-        if let Some(key) = meant
-            && self.find(key).is_none()
-        {
-            let name = at.clone();
-            self.found.push(Setting { key, name, value });
-        }
+        let meant = match names::meant_key(section, name) {
+            None => Meaning::Unknown,
+            Some(key) if self.is_taken(key) => Meaning::Taken(key),
+            Some(key) => {
+                let name = at.clone();
+                self.found.push(Setting { key, name, value });
+                Meaning::Key(key)
+            }
+        };
         self.strays.push(Stray::Key {
             section,
             name,
@@ -275,37 +302,17 @@ fn report_key(
     name: &str,
     at: Range<usize>,
     value: &Spanned<DeValue<'_>>,
-    meant: Option<&'static Key>,
+    meant: Meaning,
 ) {
-    let short = brief(name);
-    let home = meant.map(|key| key.section);
-    let misplaced = section.map_or("outside of any section".to_owned(), |section| {
-        format!("not one of `[{}]`", section.name())
-    });
-    let place = section.map_or("outside of any section".to_owned(), |section| {
-        format!("in `[{}]`", section.name())
-    });
-    let (what, why) = match meant {
-        Some(key) if key.name == name => (
-            format!("key `{name}` is {misplaced}"),
-            format!("it belongs in `[{}]`", key.section.name()),
-        ),
-        _ => (
-            format!("unknown key `{short}` {place}"),
-            "a misspelt key would leave a default in force".to_owned(),
-        ),
-    };
+    let (what, why) = describe_key(section, name, meant);
     let help = match meant {
-        None => report.commented(at.start..value.span().end),
-        Some(key) => {
-            let written = report.text.get(value.span()).unwrap_or_default();
-            let value = if accepts(key, written) {
-                written
-            } else {
-                key.example
-            };
-            let header = (home != section).then(|| format!("[{}]", key.section.name()));
-            let setting = key.set(value);
+        Meaning::Unknown | Meaning::Taken(_) => report.commented(at.start..value.span().end),
+        Meaning::Key(key) => {
+            let name = at.clone();
+            let setting = Setting { key, name, value };
+            let header =
+                (Some(key.section) != section).then(|| format!("[{}]", key.section.name()));
+            let setting = setting.renamed(report);
             header
                 .into_iter()
                 .chain(setting.lines().map(str::to_owned))
@@ -315,13 +322,26 @@ fn report_key(
     report.at(at, what, why, || help);
 }
 
-/// The key that `name` was probably meant to be: that very one of another section, or a near one, of this section first.
-fn meant_key(section: Option<Section>, name: &str) -> Option<&'static Key> {
-    let named = |name: &str| keys::ALL.into_iter().find(|key| key.name == name);
-    let here = || section.into_iter().flat_map(Section::keys);
-    named(name)
-        .or_else(|| keys::nearest(name, here().map(|key| key.name)).and_then(named))
-        .or_else(|| keys::nearest(name, keys::ALL.map(|key| key.name)).and_then(named))
+/// What is wrong with a key that is not known in its place, and why that is wrong.
+fn describe_key(section: Option<Section>, name: &str, meant: Meaning) -> (String, String) {
+    let short = brief(name);
+    let (outside, inside) = ("outside of any section", section.map(Section::name));
+    match meant {
+        Meaning::Key(key) | Meaning::Taken(key) if key.name == name => (
+            match inside {
+                Some(section) => format!("key `{name}` is not one of `[{section}]`"),
+                None => format!("key `{name}` is {outside}"),
+            },
+            format!("it belongs in `[{}]`", key.section.name()),
+        ),
+        Meaning::Key(_) | Meaning::Taken(_) | Meaning::Unknown => (
+            match inside {
+                Some(section) => format!("unknown key `{short}` in `[{section}]`"),
+                None => format!("unknown key `{short}` {outside}"),
+            },
+            "a misspelt key would leave a default in force".to_owned(),
+        ),
+    }
 }
 
 /// The least that `section` can be.
@@ -345,7 +365,11 @@ pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) | DeValue::Float(_) => "a number",
         DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
+        DeValue::Datetime(moment) => match (moment.date, moment.time) {
+            (Some(_), Some(_)) => "a date and time",
+            (None, Some(_)) => "a time",
+            (_, None) => "a date",
+        },
         DeValue::Array(array) if array.iter().any(|value| value.get_ref().is_table()) => {
             "an array of tables"
         }

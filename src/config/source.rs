@@ -2,9 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
 use super::error::{ConfigErrors, Purpose, Report};
+use super::syntax::mended;
 
 /// The largest file that is read: 1 MiB, a thousand times what anybody needs.
 const LARGEST: u64 = 1 << 20;
@@ -12,7 +16,7 @@ const LARGEST: u64 = 1 << 20;
 /// Reads the file at `path`.
 ///
 /// # Errors
-/// It is not there, not readable, not a file, too large or not UTF-8.
+/// It is not there, not readable, neither a file nor a pipe with something in it, too large or not UTF-8.
 pub(super) fn read(path: &Path) -> Result<String, ConfigErrors> {
     let bytes = read_bytes(path).map_err(|error| refuse(path, &error))?;
     if bytes.len() as u64 > LARGEST {
@@ -23,15 +27,57 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigErrors> {
         .map_err(|error| refuse_bytes(path, error.as_bytes(), error.utf8_error().valid_up_to()))
 }
 
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+/// Why a file could not be read.
+enum Obstacle {
+    System(io::Error),
+    /// It may have no end, and reading it may do something.
+    Device,
+    /// A pipe that nobody writes to, nor has left anything in.
+    SilentPipe,
+}
+
+/// Reads a file, or what is written to a pipe: `/dev/stdin` and a shell's `<(...)` are pipes.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Obstacle> {
+    // To open a FIFO waits for a writer, who may never come.
+    let file = File::options()
+        .read(true)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
+        .open(path)
+        .map_err(Obstacle::System)?;
+    let kind = file.metadata().map_err(Obstacle::System)?.file_type();
+    if kind.is_char_device() || kind.is_block_device() {
+        return Err(Obstacle::Device);
+    }
+    let bytes = read_bounded(&file).map_err(Obstacle::System)?;
+    if bytes.is_empty() && kind.is_fifo() {
+        return Err(Obstacle::SilentPipe);
+    }
+    Ok(bytes)
+}
+
+/// To its end, or a little more than is allowed. Waits for a writer that is there; where none is, there is the end.
+fn read_bounded(file: &File) -> io::Result<Vec<u8>> {
+    fcntl(file, FcntlArg::F_SETFL(OFlag::empty()))?;
     let mut bytes = Vec::new();
-    let file = File::open(path)?;
-    // A pipe or a terminal has a length of 0 and may have no end.
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-fn refuse(path: &Path, error: &io::Error) -> ConfigErrors {
+fn refuse(path: &Path, obstacle: &Obstacle) -> ConfigErrors {
+    match obstacle {
+        Obstacle::System(error) => refuse_error(path, error),
+        Obstacle::Device => {
+            let why = "the configuration is a file, or comes through a pipe";
+            ConfigErrors::whole(path, "this is a device", why)
+        }
+        Obstacle::SilentPipe => {
+            let why = "a pipe is read to its end, and nothing was in it";
+            ConfigErrors::whole(path, "nobody writes to this pipe", why)
+        }
+    }
+}
+
+fn refuse_error(path: &Path, error: &io::Error) -> ConfigErrors {
     let text = error.to_string().to_lowercase();
     let system = text.split(" (os error").next().unwrap_or(&text).to_owned();
     let (what, why) = if error.kind() == io::ErrorKind::NotFound {
@@ -61,7 +107,21 @@ fn refuse_bytes(path: &Path, bytes: &[u8], valid: usize) -> ConfigErrors {
         valid..end,
         format!("byte 0x{bad:02x} is not UTF-8"),
         "a TOML file is UTF-8 throughout",
-        Vec::new,
+        || vec![mended(&as_latin1(bytes, valid))],
     );
     report.into_errors()
+}
+
+/// The line that has the byte `at` in it; what is not UTF-8 is most often Latin-1.
+fn as_latin1(bytes: &[u8], at: usize) -> String {
+    let (before, after) = bytes.split_at(at);
+    let start = before.iter().rposition(|byte| *byte == b'\n');
+    let end = after.iter().position(|byte| *byte == b'\n');
+    let line = &bytes[start.map_or(0, |at| at + 1)..end.map_or(bytes.len(), |end| at + end)];
+    let mut text = String::new();
+    for chunk in line.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().copied().map(char::from));
+    }
+    text
 }

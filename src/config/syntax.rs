@@ -10,6 +10,7 @@ use toml::de::{DeString, DeTable, DeValue, Error as TomlError};
 use super::error::{Purpose, Report};
 use super::excerpt::{brief, line_around};
 use super::keys::{self, Key, Section};
+use super::names;
 use super::settings::Setting;
 use super::{accepts, quote};
 
@@ -228,16 +229,19 @@ fn explain(message: &str) -> (String, String) {
 }
 
 /// What `line` was probably meant to be; as a comment if nobody can tell.
-fn mended(line: &str) -> String {
+pub(super) fn mended(line: &str) -> String {
     let line = line.trim();
+    if line.starts_with('#') {
+        return line.to_owned();
+    }
     if let Some(header) = line.strip_prefix('[') {
         let name = header.trim_matches(|c: char| !c.is_alphanumeric() && c != '_');
-        let section = keys::nearest(name, Section::ALL.map(Section::name));
+        let section = names::nearest(name, Section::ALL.map(Section::name));
         return section.map_or_else(|| commented(line), |name| format!("[{name}]"));
     }
     let end = line.find(|c: char| !(c.is_alphanumeric() || "_-".contains(c)));
     let (name, rest) = line.split_at(end.unwrap_or(line.len()));
-    let Some(key) = keys::nearest(name, keys::ALL.map(|key| key.name)).and_then(named) else {
+    let Some(key) = names::nearest(name, keys::ALL.map(|key| key.name)).and_then(named) else {
         return commented(line);
     };
     let value = rest.trim_matches(|c: char| c.is_whitespace() || c == '=');

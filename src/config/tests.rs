@@ -37,7 +37,7 @@ echo "a\tb" \\
 	'c' \u001b\u0085\u202e
 """
 directory = "/var/lib/a b"
-environment = { "A.B" = "x\ny", "ü" = "\"", EMPTY = "", "a b" = '\' }
+environment = { "A.B" = "x\ny", "ü" = "\"", EMPTY = "", "a-b" = '\' }
 clear_environment = true
 stop_signal = "USR1"
 grace_period = "0s"

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::error::Report;
-use super::excerpt::brief;
+use super::excerpt::{brief, line_around};
 use super::keys::{Key, Kind};
 use super::settings::{Setting, kind_of};
 use super::{accepts, quote};
@@ -63,7 +63,7 @@ impl<'t> Setting<'t> {
         let index = names.iter().position(|name| *name == text.text);
         if index.is_none() {
             let listed = names.join("`, `");
-            let near = super::keys::nearest(text.text, names.iter().copied());
+            let near = super::names::nearest(text.text, names.iter().copied());
             report.at(
                 text.span,
                 format!("`{}` is not a {}", brief(text.text), self.key.name),
@@ -147,25 +147,30 @@ impl<'t> Setting<'t> {
             let what = format!("{found} in `{}`", key.name);
             (what, format!("`{}` is {}", key.name, key.kind.expected()))
         };
+        // Whether the key accepts one is asked by reading it: not again while that is being done.
+        let (key, candidates) = self.retypings(report);
+        report.at(part.span(), what, why, || vec![best(key, &candidates)]);
+    }
+
+    /// This key with the value it was probably given for: the very text, or one of the right type.
+    pub(super) fn renamed(&self, report: &Report<'_>) -> String {
         let written = report.text.get(self.value.span()).unwrap_or_default();
-        let bare = written.trim_matches('"');
-        let is_yes = ["1", "on", "yes", "y"].contains(&bare);
-        let candidates = [
-            quote(bare),
-            quote(&format!("{bare}s")),
-            bare.to_owned(),
-            format!("[{written}]"),
-            self.mended(report),
-            is_yes.to_string(),
-        ];
-        report.at(part.span(), what, why, || vec![self.best(&candidates)]);
+        let line = line_around(report.text, self.name.start);
+        let before = report.text.get(line.start..self.name.start);
+        if accepts(self.key, written) {
+            self.key.set(written)
+        } else if before.is_some_and(|before| before.trim_start().starts_with('[')) {
+            // What is below this header stays.
+            format!("[{}.{}]", self.key.section.name(), self.key.name)
+        } else {
+            let (key, candidates) = self.retypings(report);
+            best(key, &candidates)
+        }
     }
 
     /// The first of `values` that this key accepts, set; or its example.
     pub(super) fn best(&self, values: &[String]) -> String {
-        let accepted = values.iter().find(|value| accepts(self.key, value));
-        self.key
-            .set(accepted.map_or(self.key.example, String::as_str))
+        best(self.key, values)
     }
 
     /// `part` of the value as a string without NUL.
@@ -190,6 +195,12 @@ impl<'t> Setting<'t> {
             span: part.span(),
         })
     }
+}
+
+/// The first of `values` that `key` accepts, set; or its example.
+fn best(key: &Key, values: &[String]) -> String {
+    let accepted = values.iter().find(|value| accepts(key, value));
+    key.set(accepted.map_or(key.example, String::as_str))
 }
 
 /// Why a text is not a duration.

@@ -1,22 +1,20 @@
 //! `[zookeeper]`: where the ensemble is.
 
 use std::collections::HashSet;
-use std::fmt;
-use std::net::Ipv6Addr;
-use std::ops::Range;
 
-use super::election::{describe_path, mend_path, read_path};
+use super::election::{
+    describe_path, describe_reserved, is_reserved, mend_path, read_path, refuse_reserved,
+    without_reserved,
+};
 use super::error::Report;
 use super::excerpt::brief;
 use super::keys::{self, Key};
 use super::mend::array;
 use super::quote;
+use super::server::{Flaw, Server, find_path, mend_server, parse_server};
 use super::settings::{Setting, Settings};
 use super::value::Text;
 use crate::core::path::ZnodePath;
-
-/// ZooKeeper's own port for clients.
-const DEFAULT_PORT: u16 = 2181;
 
 /// Where the ensemble is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,38 +25,13 @@ pub struct Zookeeper {
     pub chroot: Option<ZnodePath>,
 }
 
-/// One server of the ensemble. Displayed as `host:port`, an IPv6 address in brackets.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Server {
-    /// A name or an address; an IPv6 address without its brackets.
-    pub host: String,
-    /// Its port for clients.
-    pub port: u16,
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
 pub(super) fn read(settings: &Settings<'_>, report: &mut Report<'_>) -> Option<Zookeeper> {
-    let chroot = match settings.find(&keys::CHROOT) {
-        Some(setting) => Some(read_path(setting, report)?),
-        None => None,
-    };
-    let setting = settings.require(&keys::SERVERS, report)?;
-    if setting.value.get_ref().is_array() {
-        let servers = read_array(setting, report)?;
-        return Some(Zookeeper { servers, chroot });
-    }
-    let text = setting.text(report)?;
-    let (servers, within) = read_connect_string(setting, &text, report)?;
-    if let (Some(_), Some(setting)) = (&within, settings.find(&keys::CHROOT)) {
+    // Both are read before either may end it: all that is wrong is said at once.
+    let chroot = settings.find(&keys::CHROOT);
+    let path = chroot.map(|setting| read_chroot(setting, report));
+    let servers = settings.require(&keys::SERVERS, report);
+    let (servers, within) = servers.and_then(|setting| read_servers(setting, chroot, report))?;
+    if let (Some(_), Some(setting)) = (&within, chroot) {
         report.at(
             setting.name.start..setting.value.span().end,
             "the chroot is given twice",
@@ -67,8 +40,36 @@ pub(super) fn read(settings: &Settings<'_>, report: &mut Report<'_>) -> Option<Z
         );
         return None;
     }
-    let chroot = chroot.or(within);
+    let chroot = match path {
+        Some(path) => Some(path?),
+        None => within,
+    };
     Some(Zookeeper { servers, chroot })
+}
+
+/// Whether paths are below another one than the root of all.
+pub(super) fn has_chroot(settings: &Settings<'_>) -> bool {
+    let servers = settings.find(&keys::SERVERS);
+    let string = servers.and_then(|setting| setting.value.get_ref().as_str());
+    settings.find(&keys::CHROOT).is_some() || string.is_some_and(|text| find_path(text).is_some())
+}
+
+fn read_chroot(setting: &Setting<'_>, report: &mut Report<'_>) -> Option<ZnodePath> {
+    let path = read_path(setting, report)?;
+    refuse_reserved(setting, path, report)
+}
+
+/// The servers, and the chroot that a connect string ends in.
+fn read_servers(
+    setting: &Setting<'_>,
+    chroot: Option<&Setting<'_>>,
+    report: &mut Report<'_>,
+) -> Option<(Vec<Server>, Option<ZnodePath>)> {
+    if setting.value.get_ref().is_array() {
+        return Some((read_array(setting, chroot, report)?, None));
+    }
+    let text = setting.text(report)?;
+    read_connect_string(setting, &text, report)
 }
 
 fn report_comment(setting: &Setting<'_>) -> Vec<String> {
@@ -76,24 +77,21 @@ fn report_comment(setting: &Setting<'_>) -> Vec<String> {
     vec![format!("# {}", setting.key.set(&quote(value)))]
 }
 
-/// What is wrong with one entry of the list.
-struct Flaw {
-    what: String,
-    why: &'static str,
-    /// The part of the entry that is meant.
-    part: Range<usize>,
-}
-
-fn read_array(setting: &Setting<'_>, report: &mut Report<'_>) -> Option<Vec<Server>> {
+fn read_array(
+    setting: &Setting<'_>,
+    chroot: Option<&Setting<'_>>,
+    report: &mut Report<'_>,
+) -> Option<Vec<Server>> {
     let texts = setting.texts(report)?;
     if texts.is_empty() {
         refuse_empty(setting, report);
         return None;
     }
-    let chroot = texts
+    let path = texts
         .iter()
-        .find_map(|text| text.text.find('/').map(|slash| &text.text[slash..]));
-    let chroot = chroot.map(|path| keys::CHROOT.set(&quote(&mend_path(path))));
+        .find_map(|text| Some(mend_path(&text.text[find_path(text.text)?..])));
+    let path = path.filter(|path| !path.is_empty() && chroot.is_none());
+    let chroot = path.map(|path| keys::CHROOT.set(&quote(&path)));
     let servers = setting.key.set(&array(&mend_servers(&texts)));
     let help: Vec<_> = [servers].into_iter().chain(chroot).collect();
     read_entries(&texts, report, &help)
@@ -104,7 +102,7 @@ fn read_connect_string(
     text: &Text<'_>,
     report: &mut Report<'_>,
 ) -> Option<(Vec<Server>, Option<ZnodePath>)> {
-    let end = text.text.find('/').unwrap_or(text.text.len());
+    let end = find_path(text.text).unwrap_or(text.text.len());
     let (list, path) = text.text.split_at(end);
     if list.trim().is_empty() {
         refuse_empty(setting, report);
@@ -114,18 +112,23 @@ fn read_connect_string(
     let chroot = ZnodePath::parse(path);
     let mended = chroot
         .as_ref()
-        .map_or_else(|_| mend_path(path), ToString::to_string);
+        .map_or_else(|_| mend_path(path), |path| without_reserved(path));
     let help = quote(&format!("{}{mended}", mend_servers(&entries).join(",")));
     let help = [setting.key.set(&help)];
     let servers = read_entries(&entries, report, &help);
     if path.is_empty() {
         return Some((servers?, None));
     }
-    let chroot = chroot.map_err(|flaw| {
-        let (what, why) = describe_path("the chroot", path, flaw);
+    let flaw = match &chroot {
+        Err(flaw) => Some(describe_path("the chroot", path, *flaw)),
+        Ok(path) if is_reserved(path) => Some(describe_reserved("the chroot")),
+        Ok(_) => None,
+    };
+    if let Some((what, why)) = flaw {
         let span = text.part(report, end..text.text.len());
         report.at(span, what, why, || help.to_vec());
-    });
+        return None;
+    }
     Some((servers?, Some(chroot.ok()?)))
 }
 
@@ -206,142 +209,5 @@ fn duplicate(entry: &str) -> Flaw {
         what: format!("server `{}` is listed twice", brief(entry)),
         why: "it would be tried twice as often as the others",
         part: 0..entry.len(),
-    }
-}
-
-fn parse_server(entry: &str) -> Result<Server, Flaw> {
-    let flaw = |what: String, why, part| Err(Flaw { what, why, part });
-    let all = 0..entry.len();
-    let shown = brief(entry);
-    if let Some(slash) = entry.find('/') {
-        let what = format!("`{shown}` has a path in it");
-        return flaw(
-            what,
-            "one path for all servers is the key `chroot`",
-            slash..entry.len(),
-        );
-    }
-    let (host, port, port_at) = split(entry);
-    if entry.is_empty() {
-        let what = "an entry of `servers` is empty".to_owned();
-        return flaw(
-            what,
-            "there is a comma too many, or a server is missing",
-            all,
-        );
-    }
-    if host.is_empty() {
-        return flaw(
-            format!("server `{shown}` has no host"),
-            "a server is `host:port`",
-            all,
-        );
-    }
-    if !is_host(host, entry.starts_with('[')) {
-        let why = if host.contains(':') {
-            "an IPv6 address is in brackets"
-        } else {
-            "a host is a name, or an address"
-        };
-        return flaw(format!("`{shown}` is not `host:port`"), why, all);
-    }
-    let port = match port {
-        None => Some(DEFAULT_PORT),
-        Some(port) => port.parse().ok().filter(|port| *port > 0),
-    };
-    match port {
-        Some(port) => Ok(Server {
-            host: host.to_owned(),
-            port,
-        }),
-        None => flaw(
-            format!("server `{shown}` has no valid port"),
-            "a port is a number from 1 to 65535",
-            port_at..entry.len(),
-        ),
-    }
-}
-
-/// The host, the port if there is one, and where that begins.
-fn split(entry: &str) -> (&str, Option<&str>, usize) {
-    let host_end = match entry.strip_prefix('[').and_then(|rest| rest.find(']')) {
-        Some(bracket) => bracket + 2,
-        None if entry.matches(':').count() == 1 => entry.find(':').unwrap_or(entry.len()),
-        None => entry.len(),
-    };
-    let (host, rest) = entry.split_at(host_end);
-    let host = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    match rest.strip_prefix(':') {
-        Some(port) => (host, Some(port), host_end + 1),
-        None if rest.is_empty() => (host, None, host_end),
-        None => (entry, None, host_end),
-    }
-}
-
-fn is_host(host: &str, is_bracketed: bool) -> bool {
-    if is_bracketed {
-        return host.parse::<Ipv6Addr>().is_ok();
-    }
-    host.chars()
-        .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-}
-
-/// What `entry` was probably meant to be.
-fn mend_server(entry: &str) -> Option<Server> {
-    let entry = entry.split('/').next().unwrap_or(entry).trim();
-    let host = split(entry).0;
-    let (before, after) = entry.split_at(entry.rfind(':').unwrap_or(entry.len()));
-    let candidates = [
-        entry.to_owned(),
-        format!("[{before}]{after}"),
-        format!("[{entry}]"),
-        host.to_owned(),
-    ];
-    candidates
-        .iter()
-        .find_map(|candidate| parse_server(candidate).ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_is_a_host_and_perhaps_a_port() {
-        for (text, host, port) in [
-            ("zk1", "zk1", 2181),
-            ("zk1:2182", "zk1", 2182),
-            ("10.0.0.1:1", "10.0.0.1", 1),
-            ("[::1]:2181", "::1", 2181),
-            ("[fe80::1]", "fe80::1", 2181),
-        ] {
-            let server = parse_server(text).map_err(|flaw| flaw.what).expect(text);
-            assert_eq!((server.host.as_str(), server.port), (host, port), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_a_server_is_refused_and_mended_where_it_can_be() {
-        for (text, mended) in [
-            ("", None),
-            (":2181", None),
-            ("zk1:", Some("zk1:2181")),
-            ("zk1:0", Some("zk1:2181")),
-            ("zk1:65536", Some("zk1:2181")),
-            ("zk1/chroot", Some("zk1:2181")),
-            ("::1", Some("[::1]:2181")),
-            ("::1:2182", Some("[::1]:2182")),
-            ("[::1", None),
-            ("[zk1]:2181", Some("zk1:2181")),
-            ("zk 1", None),
-            ("zk1:2181:2181", None),
-        ] {
-            assert!(parse_server(text).is_err(), "{text}");
-            let server = mend_server(text).map(|server| server.to_string());
-            assert_eq!(server.as_deref(), mended, "{text}");
-        }
     }
 }
