@@ -5,10 +5,9 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use zk_supervise::config;
+use zk_supervise::{clock, config};
 
 const BASE: &str = "\
 [zookeeper]
@@ -380,10 +379,10 @@ fn a_writer_who_has_not_written_yet_is_waited_for() {
         let path = fs::read_link(entry.path()).unwrap_or_default();
         number > Some(2) && path.to_string_lossy().starts_with("pipe:")
     };
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = clock::now() + Duration::from_secs(60);
     while !fs::read_dir(&files).is_ok_and(|it| it.flatten().any(|it| is_open(&it))) {
-        assert!(Instant::now() < deadline, "it opens its file");
-        thread::yield_now();
+        assert!(clock::now() < deadline, "it opens its file");
+        clock::pause(Duration::from_millis(5));
     }
     let mut pipe = child.stdin.take().expect("it is piped");
     pipe.write_all(BASE.as_bytes()).expect("it reads");

@@ -112,7 +112,7 @@ fn read_connect_string(
     let chroot = ZnodePath::parse(path);
     let mended = chroot
         .as_ref()
-        .map_or_else(|_| mend_path(path), |path| without_reserved(path));
+        .map_or_else(|_| mend_path(path), without_reserved);
     let help = quote(&format!("{}{mended}", mend_servers(&entries).join(",")));
     let help = [setting.key.set(&help)];
     let servers = read_entries(&entries, report, &help);
