@@ -415,7 +415,8 @@ mod tests {
             .map(|duration| duration.as_millis())
         };
         assert_eq!(millis(30), [2000, 25_000, 1000, 500, 5000, 2000]);
-        assert_eq!(millis(3), [1000, 2500, 100, 100, 500, 1000]);
+        assert_eq!(millis(8), [1000, 6900, 266, 133, 1333, 1000]);
+        assert_eq!(millis(3), [1000, 2750, 100, 100, 500, 1000]);
         assert_eq!(Wish::default().timing(), timing(30));
     }
 
