@@ -199,9 +199,6 @@ impl World {
                     if reason == guard::StopReason::LeaseLapsed {
                         self.note(Milestone::StoppedByLease);
                     }
-                    if setup.children == crate::setup::Children::Obedient {
-                        self.hosts[host].lose_tree(ChildExit::Signal(15));
-                    }
                 }
                 guard::Action::Kill => {
                     self.note(Milestone::Touched);

@@ -1,4 +1,46 @@
-//! The promise, model-checked.
+//! The promise, model-checked: every history of a small group, up to bounds, through the very code of `core`.
+//!
+//! `src/core/world` draws long histories at random; here short ones are gone through in full. The state is a
+//! [`World`](world::World): hosts with a [`Guard`], a [`Supervisor`], their queues and a tree each, and an ensemble.
+//! What may happen next is in [`faults`], what must hold in [`properties`], and [`rules`] switches the rules of `core`
+//! off, one at a time, at the boundary of the model: then the checker must find what breaks, in the same
+//! [setup](setup::Setup) in which it has just found nothing.
+//!
+//! # Bounds
+//!
+//! Time passes in ticks of 400 ms up to a horizon of 1 to 12 ticks; leases last 4.75 to 9.5 ticks, usually 6, and a
+//! wait-out 7 of them on the fast clock. A process wakes up to a tick late. Clocks are as far apart as the bound on
+//! their rates allows (10 %), the master's slow and the standby's fast. What nothing disturbs happens at once: guardian
+//! and elector read their queues, the ensemble answers before the next tick; in which order it takes the hosts'
+//! transactions is open. Each setup names its faults and how often each may happen, at any moment. A child ignores the
+//! stop signal and dies by SIGKILL. At most one request that its sender has given up may arrive later.
+//!
+//! | exploration | states | faults |
+//! |---|---|---|
+//! | messages | 66 499 | an expiry, a lost reply, a lost or late request |
+//! | servers | 185 937 | from no znodes: a stale look, an expiry, a deletion of `M` |
+//! | electors | 315 540 | an expiry, a crash, a SIGSTOP and SIGCONT |
+//! | guardians | 31 886 | an expiry, a crash, a SIGSTOP and SIGCONT |
+//! | takeovers | 30 630 | an expiry, a cut, a shutdown |
+//! | rest | 20 584 | the master's host dark or cut, a deletion, a crash, an exit, a lost reply; then quiet |
+//! | every rule but one, and the same with all | about 850 000 | as many as it takes |
+//!
+//! About 75 s of processor time in all, unoptimised. A larger space, with three hosts too, is explored by
+//!
+//! ```sh
+//! cargo test --release --test model -- --ignored --nocapture
+//! ```
+//!
+//! # What it does not show
+//!
+//! * **R11** is not kept by `core`: `zk-supervise release` looks at processes and sends one transaction itself.
+//! * P3 is shown for the end of a quiet time after bounded faults, not for ever.
+//! * Of R5 the kill is switched off, not the generations: that an elector whose guardian has replaced it exits by itself
+//!   is the second line behind a kill that cannot fail.
+//! * Watches, an ensemble that is down, a deleted `T`, and a child that obeys or half dies: see `src/core/world`.
+//!
+//! [`Guard`]: zk_supervise::core::guard::Guard
+//! [`Supervisor`]: zk_supervise::core::supervisor::Supervisor
 
 mod ensemble;
 mod faults;
@@ -114,12 +156,14 @@ fn protects(rule: Rule, properties: &[&str], setup: Setup) {
     Findings::of("all rules but one", &setup.without(rule)).break_one_of(properties);
 }
 
+/// R1: the guardian counts the lease from the answer. Who saw the write when it was committed does not wait that long.
 #[test]
 fn r1_without_it_a_late_answer_prolongs_the_old_master_into_the_next() {
     let setup = Setup::pair(&[SlowReply.on(1), Cut.on(1)], 10);
     protects(Rule::LeaseFromSending, &OVERLAP, setup);
 }
 
+/// R2: a campaign over `held` for long writes its own, shorter lease; the candidate after it waits out only that.
 #[test]
 fn r2_without_it_a_short_lease_hides_a_longer_one_from_the_third_term() {
     let faults = [Cut.on(1), Expiry.times(1), GuardianCrash.on(0), Start.on(0)];
@@ -133,12 +177,14 @@ fn r2_without_it_a_short_lease_hides_a_longer_one_from_the_third_term() {
     protects(Rule::LongerLease, &OVERLAP, setup);
 }
 
+/// R3: the grant says that the child may start now.
 #[test]
 fn r3_without_it_an_expired_session_makes_two_trees() {
     let setup = Setup::pair(&[Expiry.times(1)], 3);
     protects(Rule::WaitOut, &OVERLAP, setup);
 }
 
+/// R4: after a lost answer the next version is computed; it is the one that the new master has written.
 #[test]
 fn r4_without_it_an_old_master_overwrites_the_new_one() {
     let faults = [Cut.on(1), Heal.on(1), Expiry.times(1), Cut.on(0)];
@@ -146,6 +192,7 @@ fn r4_without_it_an_old_master_overwrites_the_new_one() {
     protects(Rule::LearnedVersion, &OVERLAP, setup);
 }
 
+/// R5: the hung elector is replaced and left alive. It wakes up with a lapsed lease, and seals the term.
 #[test]
 fn r5_without_it_an_old_elector_that_wakes_up_ends_the_term() {
     let setup = Setup {
@@ -159,25 +206,29 @@ fn r5_without_it_an_old_elector_that_wakes_up_ends_the_term() {
     protects(Rule::OldElectorKilled, &[UNTOUCHED], setup);
 }
 
+/// R6: the elector releases once it has given up; the guardian, stopped for a moment, starts the child after that.
 #[test]
 fn r6_without_it_a_child_starts_in_a_term_that_was_released() {
     let faults = [Expiry.times(2), GuardianStop.on(0), Continue.on(0)];
-    let setup = Setup::pair(&faults, 8);
+    let setup = Setup::pair(&faults, 9);
     protects(Rule::Seal, &OVERLAP, setup);
 }
 
+/// R7: the report says that the tree is dead when it is being stopped.
 #[test]
 fn r7_without_it_a_term_is_released_while_its_own_tree_is_being_stopped() {
     let setup = Setup::pair(&[Shutdown.on(1)], 3);
     protects(Rule::ReleaseAfterDeath, &OVERLAP, setup);
 }
 
+/// R7: a term that gives up within its own wait-out releases instead of leaving `T` held.
 #[test]
 fn r7_without_it_a_term_is_released_while_the_tree_before_it_is_alive() {
     let setup = Setup::pair(&[Expiry.times(1), Cut.on(1), Shutdown.on(0)], 4);
     protects(Rule::ReleaseAfterWaitOut, &OVERLAP, setup);
 }
 
+/// R8: an old `virgin` or `released` is taken for the record at its latest version, and nothing is waited out.
 #[test]
 fn r8_without_it_a_lagging_server_makes_two_trees() {
     let setup = Setup {
@@ -187,6 +238,7 @@ fn r8_without_it_a_lagging_server_makes_two_trees() {
     protects(Rule::FreshLook, &OVERLAP, setup);
 }
 
+/// R9: the report to the next elector has lost `not_before`, so that it releases within the wait-out.
 #[test]
 fn r9_without_it_the_next_elector_releases_before_the_wait_out() {
     let faults = [
@@ -199,6 +251,7 @@ fn r9_without_it_the_next_elector_releases_before_the_wait_out() {
     protects(Rule::GuardianKnows, &OVERLAP, setup);
 }
 
+/// R10: the host is dark, and its session is never ended by the ensemble.
 #[test]
 fn r10_without_it_a_session_that_outlives_its_host_leaves_nobody_master_for_ever() {
     let setup = Setup {
@@ -208,6 +261,7 @@ fn r10_without_it_a_session_that_outlives_its_host_leaves_nobody_master_for_ever
     protects(Rule::Depose, &[SOMEBODY_RUNS], setup);
 }
 
+/// R12: the crash closes the session; `M` goes, and a standby takes the term from a master that is well.
 #[test]
 fn r12_without_it_a_crash_of_the_elector_restarts_the_child_elsewhere() {
     let setup = Setup {

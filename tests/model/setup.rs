@@ -25,7 +25,6 @@ pub(crate) struct Setup {
     pub(crate) hosts: Vec<Profile>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) start: Start,
-    pub(crate) children: Children,
     /// In ticks, from the start that is given.
     pub(crate) horizon: u64,
     pub(crate) ending: Ending,
@@ -47,13 +46,6 @@ pub(crate) enum Start {
     Virgin,
     /// This host is master, and the others stand by.
     Master(usize),
-}
-
-/// What a child makes of the stop signal.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Children {
-    Obedient,
-    Stubborn,
 }
 
 /// What happens at the horizon.
@@ -105,7 +97,6 @@ impl Setup {
             ],
             faults: faults.to_vec(),
             start: Start::Master(1),
-            children: Children::Stubborn,
             horizon,
             ending: Ending::Nothing,
             climate: Climate::Hostile,
