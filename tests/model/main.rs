@@ -26,7 +26,7 @@
 //! | rest | 20 584 | the master's host dark or cut, a deletion, a crash, an exit, a lost reply; then quiet |
 //! | every rule but one, and the same with all | about 850 000 | as many as it takes |
 //!
-//! About 60 s of processor time in all, unoptimised. More faults at once, minutes and gigabytes of them, are explored by
+//! About 60 s of processor time in all, unoptimised. More faults at once take minutes and gigabytes:
 //!
 //! ```sh
 //! ZK_SUPERVISE_MODEL=large cargo test --release --test model -- --nocapture
@@ -36,8 +36,8 @@
 //!
 //! * **R11** is not kept by `core`: `zk-supervise release` looks at processes and sends one transaction itself.
 //! * P3 is shown for the end of a quiet time after bounded faults, not for ever.
-//! * Of R5 the kill is switched off, not the generations: that an elector whose guardian has replaced it exits by itself
-//!   is the second line behind a kill that cannot fail.
+//! * Of R5 the kill is switched off, not the generations: that an elector exits by itself once its guardian has replaced
+//!   it is the second line behind a kill that cannot fail.
 //! * Watches, an ensemble that is down, a deleted `T`, and a child that obeys or half dies: see `src/core/world`.
 //!
 //! [`Guard`]: zk_supervise::core::guard::Guard
