@@ -14,6 +14,17 @@
 //! > **I0** `released` means that no tree of any term is alive. `held` with lease `L` at version v means that every tree
 //! > but the holder's own is dead by commit(v) + `L`, and the holder's own by `L` after its last good write was sent.
 //!
+//! # The invariants
+//!
+//! * **I0** is what the record says, above.
+//! * **I1** A lease comes only of a write that was answered OK, ends `L − ε` after that was sent, and revives nothing that
+//!   has lapsed (R1).
+//! * **I2** A tree is alive only within its term's lease: the guardian arms the lease before it starts the child, sends
+//!   SIGKILL a kill margin before the end, and lets nothing move that moment away (R9, and its own rules 1 to 3).
+//! * **I3** A child starts only after its term's `not_before`, and never in a term that was sealed (R3, R6).
+//! * **I4** `released` is written only when the tree is proven dead, its term sealed, and its `not_before` over (R6, R7).
+//! * **I5** Fencing tokens grow from term to term, and stay the same within one.
+//!
 //! # Why P1 holds
 //!
 //! Let a candidate's campaign go over the version v of `T`. Whatever the old master sends after that is refused: its
@@ -21,7 +32,8 @@
 //! answered, at `u` by our clock. Its tree is dead `L` after that sending, by its clock (R1, and the guardian's
 //! `kill_at`); ours starts no earlier than `u` + `L`·(1+ρ)/(1−ρ) + ε by our clock (R3), which is later, since the rates of
 //! the clocks differ by less than ρ each. And where v says `released`, it was written after the tree was proven dead
-//! (R6, R7). Neither session timeouts nor pings, watches, lagging servers, early expiries or deletions of `M` appear in
+//! (I4). So I0 holds after each write if it held before: a campaign writes the longer of both leases (R2), a renewal and a
+//! resume keep it, a release needs I4. Neither session timeouts nor pings, watches, lagging servers, early expiries or deletions of `M` appear in
 //! the argument.
 //!
 //! # The rules
@@ -40,6 +52,14 @@
 //! | **R10** | Who saw `T` unchanged for the full wait-out may depose its holder, whatever `M`'s session says. | [`candidacy`] |
 //! | **R11** | A release from outside needs the recorded term, and a tree that was itself proven empty. | |
 //! | **R12** | The session is left open by every end but a clean one, so that an accident does not free `M`. | |
+//!
+//! # Who checks it
+//!
+//! * A table for every state and event of each machine, beside it.
+//! * `world`: thousands of long random histories, with P1 to P3, I0, I1, I3, I4 and I5 checked at every step.
+//! * `tests/model`: every short history within stated bounds; with each rule switched off it finds what breaks.
+//! * `tests/mutants.py`: what a change of any decision in here breaks in the tests above.
+//! * `tests/torture`: the whole product on real servers, judged by what the commands that ran have written down.
 //!
 //! # The machines
 //!

@@ -6,11 +6,15 @@ use crate::world::{Breach, Milestone, Phase, World};
 use stateright::{Checker, HasDiscoveries, Model, Path, Property};
 use std::collections::HashMap;
 
+/// P1
 pub(crate) const ONE_TREE: &str = "at most one tree is alive";
+/// I5
 const TOKENS_GROW: &str = "fencing tokens grow";
+/// I0, I4
 pub(crate) const RELEASED_MEANS_DEAD: &str = "released means that no tree is alive";
-/// R3 as the model knows it: P1, had the old tree lived as long as it may.
+/// I3 as the model knows it: P1, had the old tree lived as long as it may.
 const LEASES_APART: &str = "no child starts within an earlier lease";
+/// P3
 pub(crate) const SOMEBODY_RUNS: &str = "somebody's child runs after a quiet time";
 /// P2
 pub(crate) const UNTOUCHED: &str = "a short disturbance does not touch the child";

@@ -69,7 +69,7 @@ impl Checks {
         self.broken.take().map_or(Ok(()), Err)
     }
 
-    /// The fencing token only grows, and each term has one.
+    /// I5: the fencing token only grows, and each term has one.
     pub(super) fn judge_token(&mut self, term: TermId, token: Token) {
         if let Some((last_term, last)) = self.last {
             let is_right = if last_term == term {
@@ -145,7 +145,7 @@ impl World {
         }
     }
 
-    /// R1 and R3, as exactly as the model knows them.
+    /// I1 (R1) and I3 (R3), as exactly as the model knows them.
     pub(super) fn judge_lease(&mut self, host: usize) {
         let Some(guardian) = &self.hosts[host].guardian else {
             return;
@@ -192,7 +192,7 @@ impl World {
         }
     }
 
-    /// R7
+    /// I4 (R7)
     pub(super) fn judge_commit(&mut self, what: &Transaction) {
         let Some(term) = self.ensemble.latest().term else {
             return;

@@ -1,9 +1,9 @@
 //! The four claims in short: never two, calm, nothing left, waits for the ensemble.
 
+use super::Measured;
 use super::columns::{CONTENDERS, NOTHING_LEFT, WORST_OVERLAP, cells};
 use super::figures::{EXITED, LEFT, OVERLAP, SURVIVED, Value, show_span};
 use super::table::line;
-use super::{Measured, outage};
 use std::time::Duration;
 
 const CALM: [&str; 5] = ["S4b", "S4c", "S7r", "S11", "S12"];
@@ -74,23 +74,11 @@ fn never_two(measured: &[Measured]) -> String {
     worst.map_or("–".into(), |it: Duration| show_span(it))
 }
 
-/// With the default settings, as the peers had theirs, and with those of S4c.
+/// With the default settings, as the peers had theirs.
 fn calm(measured: &[Measured]) -> String {
-    let [default, set] = ["", outage::LONG_LEASE].map(|s4c| {
-        let is_other = |it: &&Measured| it.row.name == "S4c" && it.row.variant != s4c;
-        let values: Vec<Option<Value>> = measured
-            .iter()
-            .filter(|it| !is_other(it))
-            .flat_map(|it| values(std::slice::from_ref(it), &CALM, SURVIVED))
-            .collect();
-        let survived = values.iter().filter(|it| **it == Some(Value::Was(true)));
-        share(survived.count(), values.len())
-    });
-    if default == set {
-        default
-    } else {
-        format!("{default}; {set} with {} in S4c", outage::LONG_LEASE)
-    }
+    let values = values(measured, &CALM, SURVIVED);
+    let survived = values.iter().filter(|it| **it == Some(Value::Was(true)));
+    share(survived.count(), values.len())
 }
 
 /// The same of a peer's cells, each of which begins with `2/3`.

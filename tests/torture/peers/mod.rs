@@ -87,12 +87,6 @@ const ROWS: &[Row] = &[
     row("S4a", "", 1, outage::frozen_for_long),
     row("S4b", "", 1, outage::restarted),
     row("S4c", "", 1, outage::frozen_for_half),
-    row(
-        "S4c",
-        outage::LONG_LEASE,
-        1,
-        outage::frozen_for_half_with_a_long_lease,
-    ),
     row("S11", "", 3, rolling::rolled),
     row("S12", "", 3, rolling::leader_killed),
     row("S7", "", 1, cut::swallowed),

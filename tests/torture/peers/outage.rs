@@ -5,10 +5,6 @@ use super::figures::{EXITED, SURVIVED, Trial};
 use crate::support::{Ensemble, Group, holds_for, millis, secs, wait_for, wait_until};
 use std::time::Duration;
 
-/// The settings with which half a session of silence, and the search for a new session after it, is ridden out at a
-/// session of 6 s, as the table shows them: 3.6 s instead of 2.7 s.
-pub(crate) const LONG_LEASE: &str = "lease = \"5500ms\", grace_period = \"600ms\"";
-
 /// The longest restart of a server that this row is about: the peers' took 0.8 s.
 const RESTARTED_WITHIN: Duration = millis(2200);
 
@@ -51,24 +47,9 @@ pub(crate) fn restarted(ensemble: &Ensemble) -> Trial {
     trial.span("outage", outage)
 }
 
-/// S4c: frozen for T/2, with the default settings. They ride out 2.7 s of it, so what is asserted is what a longer
-/// outage must come to: the child is stopped, and nobody exits.
+/// S4c: frozen for T/2.
 pub(crate) fn frozen_for_half(ensemble: &Ensemble) -> Trial {
     let pair = Pair::start(ensemble, &[]);
-    if let Err(void) = half(ensemble) {
-        return void;
-    }
-    holds_for("nobody exits", SESSION, || pair.both_stand());
-    pair.group.wait_running(ELECTED_WITHIN);
-    pair.never_two().was(SURVIVED, pair.is_untouched())
-}
-
-/// S4c again, with a longer lease: it is ridden out.
-pub(crate) fn frozen_for_half_with_a_long_lease(ensemble: &Ensemble) -> Trial {
-    let pair = Pair::with(ensemble, &[], |config| {
-        let config = config.set("election.lease", "\"5500ms\"");
-        config.set("command.grace_period", "\"600ms\"")
-    });
     let outage = match half(ensemble) {
         Ok(outage) => outage,
         Err(void) => return void,
