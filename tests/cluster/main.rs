@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alarm;
 mod calm;
 mod child;
 mod defects;

@@ -21,12 +21,14 @@
 //! * Who harms a connection puts a `Link` before each server: `group.config("a").through(&links).start()`, then
 //!   `link.refuse()`, `.blackhole()`, `.hold(Way::ToClient)`, `.delay(..)`, `.reset()`, `.heal()`.
 //! * Who needs ENETUNREACH takes a `Netns`: `config.inside(&netns)`, `netns.unplug()`, `netns.plug()`.
+//! * Who needs a process that not even SIGKILL ends takes a `Freezer`: `freezer.freeze(pid)`, `freezer.thaw()`.
 //! * `group.config("a").set("command.grace_period", "\"500ms\"").exec(&group.witness(&["--ignore-term"]))` changes one
 //!   candidate's file; `tests/witness/witness.rs` lists the witness's options.
 //! * `group.znodes()` reads and writes znodes; `expire(server, group.master_session())` ends the master's session.
 //! * Conditions are waited for (`wait_until`, `wait_for`), or held true (`holds_for`); nothing sleeps.
 
 pub(crate) mod ensemble;
+mod freezer;
 mod group;
 mod link;
 mod netns;
@@ -38,6 +40,7 @@ pub(crate) mod time;
 mod znodes;
 
 pub(crate) use ensemble::{Ensemble, shared};
+pub(crate) use freezer::Freezer;
 pub(crate) use group::{Config, Group};
 pub(crate) use link::{Link, Way};
 pub(crate) use netns::Netns;

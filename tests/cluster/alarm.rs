@@ -1,0 +1,37 @@
+//! What SIGKILL cannot end: the term is not given back, and the operator is told.
+
+use crate::launch::ELECTED_WITHIN;
+use crate::measure::BUSY;
+use crate::support::{Freezer, Group, Who, holds_for, is_alive, secs, shared, wait_until};
+use nix::sys::signal::Signal;
+
+const ALARM: &str =
+    "the child outlives its lease: SIGKILL has no effect, and the term is not released";
+
+/// The guardian's rule 6.
+#[test]
+fn a_tree_that_cannot_be_killed_delays_the_release_and_raises_the_alarm() {
+    let Some(freezer) = Freezer::new() else {
+        return;
+    };
+    let group = Group::new(shared());
+    let mut host = group.config("a").session(secs(12)).start();
+    let run = group.wait_running(ELECTED_WITHIN);
+    freezer.freeze(run.pid);
+    host.signal(Who::Guardian, Signal::SIGTERM);
+    // SIGKILL comes after a grace period of 2 s, and the lease is over 9.9 s after a renewal.
+    wait_until("it is killed", BUSY, || {
+        host.logged("killing the child") == 1
+    });
+    assert_eq!(host.logged(ALARM), 0, "its lease is not over");
+    wait_until("the alarm is raised", BUSY, || host.logged(ALARM) > 0);
+    holds_for("it is not told again at once", secs(3), || {
+        host.logged(ALARM) == 1 && host.is_running() && host.logged("released the term") == 0
+    });
+    assert!(is_alive(run.pid));
+    freezer.thaw();
+    let status = host.wait_exit(BUSY);
+    assert_eq!(status.code(), Some(0));
+    assert!(!is_alive(run.pid));
+    assert_eq!(host.logged("released the term"), 1);
+}
