@@ -84,9 +84,9 @@ fn the_child_is_told_its_name_the_path_of_the_master_and_a_token_that_grows() {
 fn the_child_inherits_nothing_of_the_supervisor_but_its_outputs() {
     let group = Group::new(shared());
     let file = group.config("a").exec(&["/bin/sleep", "600"]).write();
-    // Stray descriptors, a signal that is blocked and one that is ignored, variables of systemd's, a score.
+    // An input, stray descriptors, a signal that is blocked and one that is ignored, variables of systemd's, a score.
     let host = Host::after(
-        "exec 5</dev/null 7>/dev/null 9<&5
+        "exec </dev/zero 5</dev/null 7>/dev/null 9<&5
         echo 300 >/proc/self/oom_score_adj
         export NOTIFY_SOCKET=/nowhere WATCHDOG_USEC=1 WATCHDOG_PID=1 LISTEN_FDS=1 LISTEN_PID=1 KEPT=yes
         exec env --block-signal=USR2 --ignore-signal=HUP \"$@\"",
@@ -119,6 +119,11 @@ fn the_child_inherits_nothing_of_the_supervisor_but_its_outputs() {
         assert_eq!(variable(pid, name), None, "{name}");
     }
     assert_eq!(variable(pid, "KEPT").as_deref(), Some("yes"));
+
+    // The elector neither reads a terminal nor speaks to systemd.
+    assert_eq!(descriptor(host.elector(), 0), Path::new("/dev/null"));
+    assert_eq!(variable(host.elector(), "NOTIFY_SOCKET"), None);
+    assert_eq!(variable(host.elector(), "KEPT").as_deref(), Some("yes"));
 
     assert_eq!(policy(pid), "0");
     assert_eq!(policy(host.elector()), "0");
