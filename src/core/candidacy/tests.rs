@@ -232,6 +232,17 @@ fn another_record_in_the_place_of_one_that_was_held_is_waited_out_too() {
     assert_eq!(not_before(plan(&candidacy, late, &made_anew)), Some(late));
 }
 
+/// The same record, released: its holder's tree is dead, and it was not lost.
+#[test]
+fn a_record_that_was_held_and_then_released_leaves_nothing_to_wait_for() {
+    let mut candidacy = Candidacy::default();
+    candidacy.note(at(1000), &sight(OTHERS, 4, held(25)));
+    let released = sight(ABSENT, 5, Record::Released);
+    candidacy.note(at(2000), &released);
+    let now = at(3000);
+    assert_eq!(not_before(plan(&candidacy, now, &released)), Some(now));
+}
+
 /// A record that says that every tree is dead leaves nothing to wait for.
 #[test]
 fn a_record_that_nobody_held_when_it_was_deleted_leaves_a_new_election() {
