@@ -110,6 +110,19 @@ fn the_files_it_links_to_are_there() {
 }
 
 #[test]
+fn the_picture_is_of_a_run_in_which_the_promise_held() {
+    let picture = "examples/torture.svg";
+    assert!(readme().contains(picture));
+    let text = std::fs::read_to_string(root().join(picture)).expect(picture);
+    let document = roxmltree::Document::parse(&text).expect("well-formed");
+    let mut said = document.descendants().filter_map(|node| node.text());
+    assert!(
+        said.any(|text| text.contains("The promise held")),
+        "{picture}"
+    );
+}
+
+#[test]
 fn the_demo_and_the_tests_are_commands() {
     use std::os::unix::fs::PermissionsExt;
     for script in ["examples/demo.sh", "tests/run.sh"] {

@@ -126,17 +126,19 @@ impl Wish {
         let session = self.session_timeout.unwrap_or(Duration::from_secs(30));
         let second = Duration::from_secs(1);
         let tenth = Duration::from_millis(100);
+        let poll = self.poll_interval.unwrap_or(part(session, 60).max(tenth));
+        let bound = self.clock_rate_bound.unwrap_or(RateBound::DEFAULT);
         Timing {
             session_timeout: session,
             connect_timeout: self
                 .connect_timeout
                 .unwrap_or(part(session, 15).max(second)),
-            lease: self.lease.unwrap_or(default_lease(session)),
+            lease: self.lease.unwrap_or(default_lease(session, poll, bound)),
             renew_interval: self.renew_interval.unwrap_or(part(session, 30).max(tenth)),
-            poll_interval: self.poll_interval.unwrap_or(part(session, 60).max(tenth)),
+            poll_interval: poll,
             grace_period: self.grace_period.unwrap_or(part(session, 6)),
             kill_margin: self.kill_margin.unwrap_or(part(session, 15).max(second)),
-            clock_rate_bound: self.clock_rate_bound.unwrap_or(RateBound::DEFAULT),
+            clock_rate_bound: bound,
         }
     }
 }
@@ -160,10 +162,11 @@ impl Timing {
     /// # Errors
     /// Grace period and kill margin, which never change, no longer fit into the shorter lease.
     pub fn granted(&self, session_timeout: Duration) -> Result<Timing, Misfit> {
+        let shorter = default_lease(session_timeout, self.poll_interval, self.clock_rate_bound);
         let granted = Timing {
             session_timeout,
             lease: if session_timeout < self.session_timeout {
-                self.lease.min(default_lease(session_timeout))
+                self.lease.min(shorter)
             } else {
                 self.lease
             },
@@ -215,13 +218,15 @@ impl Timing {
 
     fn lease_misfit(&self) -> Option<Misfit> {
         let wait_out = self.wait_out(self.lease) + self.poll_interval;
-        let room = self
-            .session_timeout
-            .saturating_sub(EPSILON + self.poll_interval);
-        (wait_out > self.session_timeout).then(|| Misfit::LeaseOutlivesSession {
+        let longest = longest_lease(
+            self.session_timeout,
+            self.poll_interval,
+            self.clock_rate_bound,
+        );
+        (wait_out > self.session_timeout).then_some(Misfit::LeaseOutlivesSession {
             wait_out,
             session_timeout: self.session_timeout,
-            longest: shrink(room, self.clock_rate_bound),
+            longest,
         })
     }
 
@@ -262,12 +267,17 @@ fn shrink(room: Duration, bound: RateBound) -> Duration {
 
 /// 5/6 of the session: what is left covers ρ, ε, a poll, and about 3 s that the leader may learn of a session's last
 /// sign of life too early (its followers report them every half tick). A short session is given more, so that with the
-/// other defaults it, too, rides out a server that is frozen for half of its length, and 200 ms to find it again; never
-/// more than leaves room for the wait-out.
-fn default_lease(session_timeout: Duration) -> Duration {
-    let calm = part(session_timeout * 7, 10) + Duration::from_millis(1300);
-    let most = part(session_timeout * 11, 12);
-    part(session_timeout * 5, 6).max(calm).min(most)
+/// other defaults it, too, rides out a server that is frozen for half of its length, and 200 ms to find it again; but no
+/// more than fits, nor than 11/12.
+fn default_lease(session: Duration, poll: Duration, bound: RateBound) -> Duration {
+    let calm = part(session * 7, 10) + Duration::from_millis(1300);
+    let most = longest_lease(session, poll, bound).min(part(session * 11, 12));
+    part(session * 5, 6).max(calm.min(most))
+}
+
+/// The longest whose wait-out, and a poll before it, end within the session.
+fn longest_lease(session: Duration, poll: Duration, bound: RateBound) -> Duration {
+    shrink(session.saturating_sub(EPSILON + poll), bound)
 }
 
 /// A part of a duration, in whole milliseconds: what people read should be readable.
@@ -293,6 +303,40 @@ mod tests {
             ..Wish::default()
         }
         .timing()
+    }
+
+    /// A poll or a rate bound of somebody's own takes its room from what a short session was given beyond 5/6.
+    #[test]
+    fn the_default_lease_makes_room_for_what_was_set() {
+        let wish = Wish {
+            session_timeout: Some(Duration::from_secs(6)),
+            ..Wish::default()
+        };
+        let polled = Wish {
+            poll_interval: Some(Duration::from_millis(500)),
+            ..wish
+        };
+        let skewed = Wish {
+            clock_rate_bound: RateBound::from_ppm(50_000),
+            ..wish
+        };
+        for wish in [polled, skewed] {
+            assert_eq!(wish.timing().misfits(), [], "{wish:?}");
+            assert!(wish.timing().lease > Duration::from_secs(5), "{wish:?}");
+            assert!(
+                wish.timing().lease < Duration::from_millis(5500),
+                "{wish:?}"
+            );
+        }
+        let asked = Wish {
+            session_timeout: Some(Duration::from_secs(30)),
+            grace_period: Some(Duration::from_millis(500)),
+            kill_margin: Some(Duration::from_secs(1)),
+            renew_interval: Some(Duration::from_millis(200)),
+            ..polled
+        };
+        let granted = asked.timing().granted(Duration::from_secs(6));
+        assert_eq!(granted.map(|it| it.lease), Ok(polled.timing().lease));
     }
 
     #[test]
@@ -416,7 +460,7 @@ mod tests {
         };
         assert_eq!(millis(30), [2000, 25_000, 1000, 500, 5000, 2000]);
         assert_eq!(millis(8), [1000, 6900, 266, 133, 1333, 1000]);
-        assert_eq!(millis(3), [1000, 2750, 100, 100, 500, 1000]);
+        assert_eq!(millis(3), [1000, 2744, 100, 100, 500, 1000]);
         assert_eq!(Wish::default().timing(), timing(30));
     }
 

@@ -167,22 +167,26 @@ fn a_root_that_is_deleted_with_all_below_it_does_not_make_two() {
 
 #[test]
 fn a_master_in_a_black_hole_stops_its_tree_by_itself_in_time() {
-    let timing = timing(SESSION);
+    // A grace period of 1.3 s, so that a child gets the 400 ms it needs on a busy machine too.
+    let session = secs(8);
+    let timing = timing(session);
     let cases = [
         &["--daemon"][..],
         &["--ignore-term", "--children", "2"],
         &["--stop-after", "400"],
     ]
     .map(|options| {
-        let group = Group::hasty(shared());
+        let group = Group::new(shared());
         let links = links();
         let lost = group
             .config("lost")
+            .session(session)
             .exec(&group.witness(options))
             .through(&links);
         let lost = lost.start();
         group.wait_running(ELECTED_WITHIN);
-        (lost, group.start("other"), links, group, options)
+        let other = group.config("other").session(session).start();
+        (lost, other, links, group, options)
     });
     for (lost, other, links, group, options) in &cases {
         wait_until("the other is listed", secs(10), || {

@@ -1,10 +1,11 @@
 //! Doing each fault, and undoing it.
 
-use crate::bounds::{Expectation, expect};
+use crate::bounds::{Expectation, Role, expect};
 use crate::draw::{Deed, Plan};
 use crate::field::{COUNT, Field};
 use crate::host::signal_all;
 use crate::kinds::{HostAim, Lost, OfGroup, OfHost, OfServer, ServerAim};
+use crate::story::Life;
 use crate::support::process::Process;
 use crate::support::time::{secs, try_for};
 use crate::support::{Link, Way, Who, expire};
@@ -13,6 +14,8 @@ use crate::wires::End;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::process::Command;
+use std::time::Duration;
+use zk_supervise::core::lease::Timing;
 
 /// How many busy loops starve this machine: two for each of its processors.
 const LOOPS_A_PROCESSOR: usize = 2;
@@ -21,11 +24,35 @@ const LOOPS_A_PROCESSOR: usize = 2;
 pub(crate) struct Harm {
     /// The host or server it was done to.
     pub(crate) on: Vec<String>,
-    pub(crate) expectation: Expectation,
-    wound: Wound,
+    pub(crate) place: Place,
+    pub(crate) wound: Wound,
 }
 
-enum Wound {
+/// Where it was done.
+pub(crate) struct Place {
+    /// What the server is that it was done to.
+    role: Option<Role>,
+    /// The lives of the term that it was done in.
+    term: Vec<Life>,
+}
+
+impl Place {
+    /// What a fault may do here that lasted for `length`: a busy machine may undo it later than was planned.
+    pub(crate) fn expectation(
+        &self,
+        plan: &Plan,
+        length: Duration,
+        timing: &Timing,
+    ) -> Expectation {
+        let as_done = Plan {
+            length,
+            ..plan.clone()
+        };
+        expect(&as_done, self.role, &self.term, timing)
+    }
+}
+
+pub(crate) enum Wound {
     /// Nothing is to be undone: a supervisor that ended is started again by who waits for all to be well.
     Healing,
     Stopped(Vec<Pid>),
@@ -63,14 +90,14 @@ impl Field {
         };
         Harm {
             on,
-            expectation: expect(plan, role, &term, &self.timing),
+            place: Place { role, term },
             wound,
         }
     }
 
     /// Undoes it.
-    pub(crate) fn heal(&mut self, harm: Harm) {
-        match harm.wound {
+    pub(crate) fn heal(&mut self, wound: Wound) {
+        match wound {
             Wound::Healing => {}
             Wound::Stopped(pids) => signal_all(&pids, Signal::SIGCONT),
             Wound::ServerDown(server) => self.ensemble.servers()[server].start(),

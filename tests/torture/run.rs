@@ -3,6 +3,7 @@
 use crate::arguments::Effort;
 use crate::draw::{Network, Slot, draw};
 use crate::enclosure::is_asked_to_end;
+use crate::faults::Harm;
 use crate::field::{COUNT, Field};
 use crate::judge::{Done, Evidence, Trial};
 use crate::story::{Lease, Story, Verdict};
@@ -56,17 +57,17 @@ impl Field {
         let mut expectations = Vec::new();
         for (plan, from, harm) in harms {
             self.hold((from + plan.length).saturating_sub(now()));
-            let (on, expectation) = (harm.on.clone(), harm.expectation);
-            self.heal(harm);
-            let kind = plan.kind().words();
+            let Harm { on, place, wound } = harm;
+            self.heal(wound);
             let until = now();
+            expectations.push(place.expectation(plan, until - from, &self.timing));
+            let kind = plan.kind().words();
             done.push(Done {
                 kind,
                 on,
                 from,
                 until,
             });
-            expectations.push(expectation);
         }
         let expectation = expectations
             .into_iter()
