@@ -92,10 +92,13 @@ impl Guardian {
         while let Some(fact) = next.take() {
             let before = self.guard.report();
             let actions = self.guard.step(clock::now(), fact);
-            // Before the elector hears of it, which has its own to say.
-            story::tell(&before, &self.guard.report());
-            for action in actions {
+            // Act, then tell: the log may be on a disk that stalls. The elector hears of it last, for it has its own to say.
+            for action in actions.into_iter().filter(|it| *it != Action::Report) {
                 next = self.carry_out(action).or(next);
+            }
+            story::tell(&before, &self.guard.report());
+            for report in actions.into_iter().filter(|it| *it == Action::Report) {
+                next = self.carry_out(report).or(next);
             }
         }
     }
@@ -136,10 +139,10 @@ impl Guardian {
     }
 
     fn stop_tree(&mut self, reason: StopReason) {
-        story::stopping(reason, self.stop_signal);
         if let Some(tree) = &self.tree {
             tree.stop(self.stop_signal, &self.strangers);
         }
+        story::stopping(reason, self.stop_signal);
     }
 
     fn kill_tree(&mut self) {
@@ -206,8 +209,8 @@ impl Guardian {
 
     fn kill_elector(&mut self) {
         if let Some(elector) = self.strangers.elector {
-            story::elector_killed(elector);
             _ = kill(elector, Signal::SIGKILL);
+            story::elector_killed(elector);
         }
     }
 
