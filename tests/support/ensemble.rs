@@ -84,7 +84,7 @@ impl Ensemble {
 
     /// Starts a server at each place, and waits until all of them serve.
     pub(crate) fn across(pace: Pace, places: &[Place]) -> Ensemble {
-        let dir = Scratch::new("ensemble");
+        let dir = Scratch::in_memory("ensemble");
         let ports: Vec<[u16; 3]> = places
             .iter()
             .map(|_| [free_port(), free_port(), free_port()])

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// Where all of it is, below a directory for temporary files.
+const NAME: &str = "zk-supervise-tests";
+
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 static SWEEP: Once = Once::new();
 
@@ -20,13 +23,24 @@ pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
     pub(crate) fn new(label: &str) -> Scratch {
-        let base = std::env::temp_dir().join("zk-supervise-tests");
-        SWEEP.call_once(|| sweep(&base));
-        let path = base
-            .join(std::process::id().to_string())
-            .join(format!("{label}-{}", number()));
-        fs::create_dir_all(&path).expect("the temporary directory is writable");
-        Scratch(path)
+        Scratch::below(&std::env::temp_dir(), label).expect("the temporary directory is writable")
+    }
+
+    /// One in memory, where there is some: a server waits for the disk at every write, and a disk that others keep busy
+    /// makes an ensemble stand still for seconds.
+    pub(crate) fn in_memory(label: &str) -> Scratch {
+        Scratch::below(Path::new("/dev/shm"), label).unwrap_or_else(|_| Scratch::new(label))
+    }
+
+    fn below(base: &Path, label: &str) -> std::io::Result<Scratch> {
+        SWEEP.call_once(|| {
+            sweep(&std::env::temp_dir().join(NAME));
+            sweep(&Path::new("/dev/shm").join(NAME));
+        });
+        let process = base.join(NAME).join(std::process::id().to_string());
+        let path = process.join(format!("{label}-{}", number()));
+        fs::create_dir_all(&path)?;
+        Ok(Scratch(path))
     }
 
     pub(crate) fn path(&self) -> &Path {
