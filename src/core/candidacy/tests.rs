@@ -151,6 +151,23 @@ fn a_record_is_known_by_its_creation_too() {
     assert_eq!(candidacy.note(at(2), &look(3, 10)), Freshness::Stale);
 }
 
+/// Another `T` in the place of one that was deleted.
+fn made_anew(record: Record) -> Sight {
+    let stamp = Stamp {
+        created: 90,
+        version: 0,
+    };
+    let term = TermSight::Present {
+        stamp,
+        modified: 90,
+        record,
+    };
+    Sight {
+        master: ABSENT,
+        term,
+    }
+}
+
 /// A candidate that knew `T` held, and sees that it is gone.
 fn bereft(seconds: u64, gone: TermSight) -> Candidacy {
     let mut candidacy = Candidacy::default();
@@ -184,19 +201,9 @@ fn a_record_that_was_held_when_it_was_deleted_is_waited_out() {
         assert_eq!(founding(TermSight::Missing), under_root);
         for record in [Record::Virgin, Record::Released, held(1)] {
             let mut candidacy = bereft(theirs, TermSight::RootMissing);
-            let made_anew = Sight {
-                master: ABSENT,
-                term: TermSight::Present {
-                    stamp: Stamp {
-                        created: 90,
-                        version: 0,
-                    },
-                    modified: 90,
-                    record,
-                },
-            };
-            assert_eq!(candidacy.note(at(4000), &made_anew), Freshness::Fresh);
-            let Plan::Campaign(campaign) = plan(&candidacy, at(5000), &made_anew) else {
+            let another = made_anew(record);
+            assert_eq!(candidacy.note(at(4000), &another), Freshness::Fresh);
+            let Plan::Campaign(campaign) = plan(&candidacy, at(5000), &another) else {
                 panic!("{record:?}")
             };
             assert_eq!(campaign.not_before, at(2000) + wait(theirs), "{record:?}");
@@ -210,26 +217,16 @@ fn a_record_that_was_held_when_it_was_deleted_is_waited_out() {
 fn another_record_in_the_place_of_one_that_was_held_is_waited_out_too() {
     let mut candidacy = Candidacy::default();
     candidacy.note(at(1000), &sight(OTHERS, 4, held(40)));
-    let made_anew = Sight {
-        master: ABSENT,
-        term: TermSight::Present {
-            stamp: Stamp {
-                created: 90,
-                version: 0,
-            },
-            modified: 90,
-            record: Record::Virgin,
-        },
-    };
-    candidacy.note(at(2000), &made_anew);
+    let another = made_anew(Record::Virgin);
+    candidacy.note(at(2000), &another);
     let expected = at(2000) + timing().wait_out(Duration::from_secs(40));
     assert_eq!(
-        not_before(plan(&candidacy, at(3000), &made_anew)),
+        not_before(plan(&candidacy, at(3000), &another)),
         Some(expected)
     );
     // Long afterwards it costs nothing any more.
     let late = expected + Duration::from_secs(1);
-    assert_eq!(not_before(plan(&candidacy, late, &made_anew)), Some(late));
+    assert_eq!(not_before(plan(&candidacy, late, &another)), Some(late));
 }
 
 /// The same record, released: its holder's tree is dead, and it was not lost.
