@@ -3,26 +3,32 @@
 
 cargo-mutants knows every small change of `core`. To build each by itself takes a quarter of an hour, so all of them are
 built into one binary here, in which a variable of the environment chooses one. The tables of `core`, and then its
-hostile world, must notice each. tests/mutants.txt lists those that they need not notice, with the reasons.
+hostile world, must notice each: two minutes. tests/mutants.txt lists those that they need not notice, with the reasons.
+
+The guardian's mutants are judged likewise, but by tests of tests/cluster: the whole supervisor runs against real
+servers, which takes root and a quarter of an hour.
 
 Prints each mutant that survives and is not listed (+), and each listed one that does not survive (-); exits 1 if there
-are any. Arguments are files, as in `tests/mutants.py src/core/guard.rs`: only their mutants are judged.
+are any. Arguments are files or directories, as in `tests/mutants.py src/core/guard.rs` or
+`tests/mutants.py src/guardian`: only their mutants are judged. Without any, `core` is.
 """
 
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "tests/mutants.txt"
-# Below target/, so that the next run finds what is built already.
-CRATE = ROOT / "target/mutants"
 # `core` knows nothing but `std`, so it is a crate of its own here. The world runs six times as fast when optimized.
 MANIFEST = """[package]
 name = "core-alone"
@@ -37,15 +43,127 @@ opt-level = 1
 """
 LIBRARY = """#![allow(warnings)]
 pub mod core;
+"""
+# Read once, and first by the guardian while it may still use the heap: `prepare` has mutants.
+CHOICE = """
+#[allow(missing_docs)]
 pub fn mutant() -> usize {
     static CHOSEN: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
     *CHOSEN.get_or_init(|| std::env::var("MUTANT").map_or(0, |text| text.parse().unwrap()))
 }
 """
-# One after the other, each for what the one before let live: the tests, and how many worlds.
-STAGES = [(["--skip", "world"], 0), (["world"], 10), (["world"], 1000)]
 # Seconds of processor time; the longest stage needs a tenth. A mutant that loops without an end is noticed by this.
 LIMIT = 300
+# Microseconds without a wait, for a guardian that nothing else on its processor can interrupt.
+LIMIT_REALTIME = 500_000
+
+# What prlimit exits with where it finds no such file, or may not execute it.
+CANNOT_RUN = {126, 127}
+
+
+class Stage(NamedTuple):
+    """Tests that are run together, for what the stages before let live."""
+
+    tests: list[str]
+    environment: dict[str, str]
+
+
+class Subject(NamedTuple):
+    """Sources whose mutants are built and judged together."""
+
+    sources: str
+    # Below target/, so that the next run finds what is built already.
+    crate: Path
+    copy: Callable[[Path], None]
+    # What to build: the tests, and what they start besides.
+    target: list[str]
+    beside: list[str]
+    stages: list[Stage]
+    # Seconds that a stage may take, where it can wait for what a mutant never does.
+    patience: int | None
+
+
+def copy_core(crate: Path) -> None:
+    shutil.copytree(ROOT / "src/core", crate / "src/core")
+    (crate / "Cargo.toml").write_text(MANIFEST)
+    (crate / "src/lib.rs").write_text(LIBRARY + CHOICE)
+
+
+def copy_package(crate: Path) -> None:
+    for directory in ["src", "tests", "examples"]:
+        shutil.copytree(ROOT / directory, crate / directory)
+    shutil.copy(ROOT / "Cargo.lock", crate)
+    # Mutants are not clean; and this package is no part of the one around it.
+    manifest = (ROOT / "Cargo.toml").read_text().replace('"deny"', '"allow"')
+    (crate / "Cargo.toml").write_text(manifest + "\n[workspace]\n")
+    library = (ROOT / "src/lib.rs").read_text()
+    (crate / "src/lib.rs").write_text("#![allow(warnings)]\n" + library + CHOICE)
+
+
+CORE = Subject(
+    "src/core",
+    ROOT / "target/mutants/core",
+    copy_core,
+    ["--lib"],
+    [],
+    [
+        Stage(["--skip", "world"], {}),
+        Stage(["world"], {"ZK_SUPERVISE_WORLD_SEEDS": "10"}),
+        Stage(["world"], {"ZK_SUPERVISE_WORLD_SEEDS": "1000"}),
+    ],
+    None,
+)
+# They wait more than they work, but too many at once would fail for want of a processor.
+TOGETHER = {"RUST_TEST_THREADS": "6"}
+# First what needs few seconds, and notices most.
+GUARDIAN = Subject(
+    "src/guardian",
+    ROOT / "target/mutants/guardian",
+    copy_package,
+    ["--test", "cluster"],
+    ["--example", "witness"],
+    [
+        Stage(
+            [
+                "--exact",
+                "child::the_child_inherits_nothing_of_the_supervisor_but_its_outputs",
+                "child::the_child_runs_where_and_with_what_the_file_says",
+                "loss::a_second_signal_ends_the_grace_period",
+            ],
+            TOGETHER,
+        ),
+        Stage(
+            [
+                "--exact",
+                "alarm::a_tree_that_cannot_be_killed_delays_the_release_and_raises_the_alarm",
+                "loss::a_child_that_needs_its_grace_period_gets_it_and_the_supervisor_exits_0",
+                "loss::no_descendant_outlives_the_supervisor_whatever_it_did",
+                "processes::a_hangup_is_said_and_ignored",
+                "processes::an_elector_that_is_killed_again_and_again_is_replaced_and_the_child_does_not_notice",
+                "processes::an_elector_that_is_stopped_is_replaced_within_the_lease",
+                "startup::a_child_that_is_killed_is_started_again_in_its_term",
+                "startup::a_host_that_allows_too_few_descriptors_is_refused_with_what_to_do",
+            ],
+            TOGETHER,
+        ),
+        Stage(
+            [
+                "--exact",
+                "loss::a_master_in_a_black_hole_stops_its_tree_by_itself_in_time",
+                "processes::a_guardian_that_is_killed_takes_its_tree_along_and_the_term_is_released",
+                "processes::a_guardian_that_is_stopped_is_killed_by_its_elector_and_the_term_is_released",
+                "processes::an_unprivileged_supervisor_ends_its_tree_and_vouches_only_for_what_it_sees",
+                "processes::what_an_earlier_supervisor_left_is_said_and_killed_before_any_campaign",
+                "processes::without_any_elector_the_guardian_stops_the_child_within_the_lease",
+            ],
+            TOGETHER,
+        ),
+    ],
+    # Three times what the longest needs.
+    150,
+)
+# Of the guardian's sources this one holds the lines of its log only: the tests name those that matter.
+EXCLUDED = "src/guardian/story.rs"
 
 
 def install() -> None:
@@ -53,18 +171,18 @@ def install() -> None:
         subprocess.run(["cargo", "install", "cargo-mutants", "--locked"], check=True)
 
 
-def make_crate() -> None:
-    shutil.rmtree(CRATE / "src", ignore_errors=True)
-    shutil.copytree(ROOT / "src/core", CRATE / "src/core")
-    (CRATE / "Cargo.toml").write_text(MANIFEST)
-    (CRATE / "src/lib.rs").write_text(LIBRARY)
+def make_crate(subject: Subject) -> None:
+    for directory in ["src", "tests", "examples"]:
+        shutil.rmtree(subject.crate / directory, ignore_errors=True)
+    subject.crate.mkdir(parents=True, exist_ok=True)
+    subject.copy(subject.crate)
 
 
-def all_mutants(files: list[str]) -> list[dict]:
+def all_mutants(subject: Subject, files: list[str]) -> list[dict]:
     """What cargo-mutants would do; each gets a number from 1."""
-    make_crate()
-    wanted = [f"--file={file}" for file in files or ["src/core/**"]]
-    command = ["cargo", "mutants", "--list", "--json", "--dir", CRATE, *wanted]
+    make_crate(subject)
+    wanted = [f"--file={file}/**" if (ROOT / file).is_dir() else f"--file={file}" for file in files]
+    command = ["cargo", "mutants", "--list", "--json", "--dir", subject.crate, f"--exclude={EXCLUDED}", *wanted]
     listing = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     return [mutant | {"number": number} for number, mutant in enumerate(json.loads(listing.stdout), 1)]
 
@@ -107,10 +225,10 @@ def with_mutants(text: str, start: int, end: int, mutants: list[dict]) -> str:
     return "\n".join([*lines, f"/*mutant 0*/ _ => {arm.format(body)} }}}}"])
 
 
-def write_sources(mutants: list[dict]) -> None:
-    make_crate()
+def write_sources(subject: Subject, mutants: list[dict]) -> None:
+    make_crate(subject)
     for file in {mutant["file"] for mutant in mutants}:
-        text = (CRATE / file).read_text()
+        text = (subject.crate / file).read_text()
         functions: dict[tuple[int, int], list[dict]] = {}
         for mutant in (mutant for mutant in mutants if mutant["file"] == file):
             span = mutant["function"]["span"]
@@ -118,73 +236,111 @@ def write_sources(mutants: list[dict]) -> None:
         result = text
         for (start, end), inside in sorted(functions.items(), reverse=True):
             result = result[:start] + with_mutants(text, start, end, inside) + result[end:]
-        (CRATE / file).write_text(result)
+        (subject.crate / file).write_text(result)
 
 
-def chosen_at(file: str, line: int) -> int:
+def chosen_at(file: Path, line: int) -> int:
     """The mutant in whose body a line of a written source is; 0 if in none."""
-    before = "\n".join((CRATE / file).read_text().split("\n")[:line])
+    before = "\n".join(file.read_text().split("\n")[:line])
     return int((re.findall(r"^/\*mutant (\d+)\*/", before, re.MULTILINE) or [0])[-1])
 
 
-def blamed(messages: list[dict]) -> set[int]:
+def blamed(subject: Subject, messages: list[dict]) -> set[int]:
     """The mutants that the compiler's errors are about."""
     texts = [message["message"] for message in messages if message["reason"] == "compiler-message"]
     spans = [span for text in texts if text["level"] == "error" for span in text["spans"] if span["is_primary"]]
-    return {chosen_at(span["file_name"], span["line_start"]) for span in spans} - {0}
+    return {chosen_at(subject.crate / span["file_name"], span["line_start"]) for span in spans} - {0}
 
 
-def build(mutants: list[dict]) -> tuple[str, list[dict]]:
+def build(subject: Subject, mutants: list[dict]) -> tuple[str, list[dict]]:
     """The binary of the tests, and the mutants that are in it: a change that does not compile needs no test."""
     while True:
-        write_sources(mutants)
-        command = ["cargo", "test", "--lib", "--no-run", "--message-format=json"]
-        result = subprocess.run(command, cwd=CRATE, capture_output=True, text=True)
+        write_sources(subject, mutants)
+        command = ["cargo", "test", *subject.target, "--no-run", "--message-format=json"]
+        result = subprocess.run(command, cwd=subject.crate, capture_output=True, text=True)
         messages = [json.loads(line) for line in result.stdout.splitlines()]
         if result.returncode == 0:
-            return next(filter(None, (message.get("executable") for message in messages))), mutants
-        wrong = blamed(messages)
+            if subject.beside:
+                subprocess.run(["cargo", "build", "--quiet", *subject.beside], cwd=subject.crate, check=True)
+            tests = [message for message in messages if message.get("profile", {}).get("test")]
+            return next(filter(None, (message["executable"] for message in tests))), mutants
+        wrong = blamed(subject, messages)
         if not wrong:
-            sys.exit(f"the mutants of `core` do not build together:\n{result.stderr}")
+            sys.exit(f"the mutants of {subject.sources} do not build together:\n{result.stderr}")
         mutants = [mutant for mutant in mutants if mutant["number"] not in wrong]
 
 
-def survives(binary: str, number: int, tests: list[str], worlds: int) -> bool:
-    chosen = os.environ | {"MUTANT": str(number), "ZK_SUPERVISE_WORLD_SEEDS": str(worlds)}
-    limited = ["sh", "-c", f'ulimit -t {LIMIT}; exec "$@"', "sh", binary, "-q", *tests]
-    return subprocess.run(limited, env=chosen, capture_output=True).returncode == 0
+def survives(binary: str, number: int, stage: Stage, patience: int | None) -> bool:
+    """Whether the tests pass. Whatever they start in their process group ends with them."""
+    limits = [f"--cpu={LIMIT}", f"--rttime={LIMIT_REALTIME}"]
+    with TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        # Some tests run a supervisor as nobody, who must get to its files.
+        os.chmod(scratch, 0o755)
+        chosen = os.environ | stage.environment | {"MUTANT": str(number), "TMPDIR": scratch}
+        command = ["prlimit", *limits, binary, "-q", *stage.tests]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        tests = subprocess.Popen(command, env=chosen, cwd=ROOT, start_new_session=True, **quiet)
+        try:
+            code = tests.wait(patience)
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            end_group(tests)
+    # What could not be run has noticed nothing.
+    if code in CANNOT_RUN or not Path(binary).exists():
+        sys.exit(f"{binary} cannot be run")
+    return code == 0
 
 
-def judge(binary: str, mutants: list[dict]) -> list[dict]:
+def end_group(process: subprocess.Popen) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def judge(subject: Subject, binary: str, mutants: list[dict]) -> list[dict]:
     """Those that no test notices."""
-    for tests, worlds in STAGES:
-        if mutants and not survives(binary, 0, tests, worlds):
-            sys.exit(f"the tests of `core` fail without a mutant: {binary} {' '.join(tests)}")
+    for stage in subject.stages:
+        if mutants and not survives(binary, 0, stage, subject.patience):
+            sys.exit(f"these tests fail without a mutant: {binary} {' '.join(stage.tests)}")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            fates = pool.map(lambda mutant: survives(binary, mutant["number"], tests, worlds), mutants)
+            fates = pool.map(lambda mutant: survives(binary, mutant["number"], stage, subject.patience), mutants)
             mutants = [mutant for mutant, lives in zip(mutants, fates) if lives]
     return mutants
 
 
 def listed(files: list[str]) -> Counter[str]:
     lines = [line for line in LIST.read_text().splitlines() if line and not line.startswith("#")]
-    return Counter(line for line in lines if not files or line.startswith(tuple(files)))
+    return Counter(line for line in lines if line.startswith(tuple(files)))
 
 
-def main(files: list[str]) -> int:
+def subject_of(files: list[str]) -> Subject:
+    for subject in [CORE, GUARDIAN]:
+        if all(file.startswith(subject.sources) for file in files):
+            return subject
+    sys.exit(f"name files below {CORE.sources}, or below {GUARDIAN.sources}")
+
+
+def main(arguments: list[str]) -> int:
     install()
-    mutants = all_mutants(files)
+    files = arguments or [CORE.sources]
+    subject = subject_of(files)
+    mutants = all_mutants(subject, files)
     if not mutants:
-        sys.exit(f"no mutants in {' '.join(files)}: name files below src/core")
-    binary, built = build(mutants)
+        sys.exit(f"no mutants in {' '.join(files)}")
+    binary, built = build(subject, mutants)
     # Without their places, which move with every edit: two of one name are two lines.
-    names = [re.sub(r":\d+:\d+:", ":", mutant["name"], count=1) for mutant in judge(binary, built)]
+    names = [re.sub(r":\d+:\d+:", ":", mutant["name"], count=1) for mutant in judge(subject, binary, built)]
     survivors, known = Counter(names), listed(files)
     for sign, news in [("+", survivors - known), ("-", known - survivors)]:
         for name in sorted(news.elements()):
             print(sign, name)
     noticed, without = len(built) - len(names), len(mutants) - len(built)
     print(f"{len(mutants)} mutants: {noticed} are noticed, {len(names)} survive, {without} do not compile")
+    if not arguments:
+        print(f"{GUARDIAN.sources} needs real servers and a quarter of an hour: tests/mutants.py {GUARDIAN.sources}")
     return 0 if survivors == known else 1
 
 
