@@ -1,7 +1,8 @@
 //! What SIGKILL cannot end: the term is not given back, and the operator is told.
 
-use crate::launch::ELECTED_WITHIN;
+use crate::launch::{ELECTED_WITHIN, timing};
 use crate::measure::BUSY;
+use crate::support::time::now;
 use crate::support::{Freezer, Group, Who, holds_for, is_alive, secs, shared, wait_until};
 use nix::sys::signal::Signal;
 
@@ -18,6 +19,7 @@ fn a_tree_that_cannot_be_killed_delays_the_release_and_raises_the_alarm() {
     let mut host = group.config("a").session(secs(12)).start();
     let run = group.wait_running(ELECTED_WITHIN);
     freezer.freeze(run.pid);
+    let asked = now();
     host.signal(Who::Guardian, Signal::SIGTERM);
     // SIGKILL comes after a grace period of 2 s, and the lease is over 9.9 s after a renewal.
     wait_until("it is killed", BUSY, || {
@@ -25,6 +27,10 @@ fn a_tree_that_cannot_be_killed_delays_the_release_and_raises_the_alarm() {
     });
     assert_eq!(host.logged(ALARM), 0, "its lease is not over");
     wait_until("the alarm is raised", BUSY, || host.logged(ALARM) > 0);
+    // The last renewal may have been a while before we asked.
+    let timing = timing(secs(12));
+    let since = now() - asked + timing.renew_interval * 2 + secs(1);
+    assert!(since > timing.lease, "its lease was not over: {since:?}");
     holds_for("it is not told again at once", secs(3), || {
         host.logged(ALARM) == 1 && host.is_running() && host.logged("released the term") == 0
     });

@@ -611,12 +611,17 @@ fn a_child_that_ended_is_started_again_after_the_backoff() {
     let since = at(5000);
     term.note_report(at(5000), &report(open, Tree::Running { since }));
     term.note_report(at(6000), &ended);
+    assert_eq!(term.restart(), Some((at(7000), 1)));
     term.note_report(at(6500), &ended);
+    assert_eq!(term.restart(), Some((at(7000), 1)), "told once");
     assert_eq!(term.next_wake(), at(7000));
     term.note_time(at(6999));
     assert_eq!(starts(&term), 1);
+    let mut lost = term;
+    lost.lose(Loss::Shutdown);
+    assert_eq!(lost.restart(), None, "nothing starts in it again");
     term.note_time(at(7000));
-    assert_eq!(starts(&term), 2);
+    assert_eq!((starts(&term), term.restart()), (2, None));
     let other = Charge::Open(Grant {
         id: TermId { number: 2, ..ID },
         ..grant()
