@@ -22,6 +22,8 @@ struct Seen {
     at: Time,
     /// What it stands for.
     lease: Option<Duration>,
+    /// Since when there is no `M` beside it.
+    vacant: Option<Time>,
 }
 
 /// A term record that was held when it was last seen, and is gone: somebody deleted it. Whatever stands in its place,
@@ -92,7 +94,13 @@ impl Candidacy {
                 self.lose(now);
                 Freshness::Fresh
             }
-            TermSight::Present { stamp, record, .. } => self.note_record(now, stamp, record),
+            TermSight::Present { stamp, record, .. } => {
+                let freshness = self.note_record(now, stamp, record);
+                if freshness == Freshness::Fresh {
+                    self.note_vacancy(now, sight.master);
+                }
+                freshness
+            }
         }
     }
 
@@ -107,8 +115,18 @@ impl Candidacy {
             stamp,
             at: now,
             lease: lease_of(record),
+            vacant: None,
         });
         Freshness::Fresh
+    }
+
+    fn note_vacancy(&mut self, now: Time, master: MasterSight) {
+        if let Some(seen) = &mut self.seen {
+            seen.vacant = match master {
+                MasterSight::Absent => seen.vacant.or(Some(now)),
+                MasterSight::Ephemeral { .. } | MasterSight::Persistent => None,
+            };
+        }
     }
 
     /// The record that we knew is gone.
@@ -147,9 +165,28 @@ impl Candidacy {
                 self.depose(now, stamp, record, timing, id)
             }
             (TermSight::Present { stamp, record, .. }, MasterSight::Absent) => {
-                Plan::Campaign(self.campaign(now, MasterZnode::Gone, stamp, record, timing, id))
+                self.succeed(now, stamp, record, timing, id)
             }
         }
+    }
+
+    /// A master that is well and lost nothing but `M` stops, and releases: who campaigned before that would have to wait
+    /// out what it held. One that does not is not well, and then the wait-out goes on from where it began (R3).
+    fn succeed(
+        &self,
+        now: Time,
+        stamp: Stamp,
+        record: Record,
+        timing: &Timing,
+        id: TermId,
+    ) -> Plan {
+        let seen = self.seen.filter(|seen| seen.stamp == stamp);
+        let vacant = seen.and_then(|seen| seen.vacant).unwrap_or(now);
+        let waits = |lease| now < self.waited_out(now, stamp, lease, timing);
+        if lease_of(record).is_some_and(waits) && now < vacant + timing.gives_up_within() {
+            return Plan::Wait;
+        }
+        Plan::Campaign(self.campaign(now, MasterZnode::Gone, stamp, record, timing, id))
     }
 
     /// A root that we never knew is new; one that went with a record that was held is not.

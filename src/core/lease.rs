@@ -209,6 +209,13 @@ impl Timing {
         self.wait_out(self.lease) + self.poll_interval * 2
     }
 
+    /// How long a master that is well may take from losing its znode to the release of its term: the grace period, and
+    /// the kill margin for what comes after it.
+    #[must_use]
+    pub fn gives_up_within(&self) -> Duration {
+        self.grace_period + self.kill_margin
+    }
+
     /// How long elector and guardian wait for a sign of life of each other: an eighth of the lease, from 1 to 3 s.
     /// A replacement, with one connect timeout for its session, then fits well inside the lease.
     #[must_use]
@@ -520,6 +527,7 @@ mod tests {
         assert_eq!(timing.rides_out(), Duration::from_millis(16_900));
         let wait_out = wait_out(timing.lease, timing.clock_rate_bound);
         assert_eq!(timing.takeover_after(), wait_out + Duration::from_secs(1));
+        assert_eq!(timing.gives_up_within(), Duration::from_secs(7));
     }
 
     #[test]

@@ -33,7 +33,8 @@
 //! `kill_at`); ours starts no earlier than `u` + `L`·(1+ρ)/(1−ρ) + ε by our clock (R3), which is later, since the rates of
 //! the clocks differ by less than ρ each. And where v says `released`, it was written after the tree was proven dead
 //! (I4). So I0 holds after each write if it held before: a campaign writes the longer of both leases (R2), a renewal and a
-//! resume keep it, a release needs I4. Neither session timeouts nor pings, watches, lagging servers, early expiries or deletions of `M` appear in
+//! resume keep it, a release needs I4. (A candidate leaves a master that lost nothing but `M` the time to stop and to release,
+//! and campaigns over its `held` only after that: for P3, and P1 needs nothing of it.) Neither session timeouts nor pings, watches, lagging servers, early expiries or deletions of `M` appear in
 //! the argument.
 //!
 //! # The rules

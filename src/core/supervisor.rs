@@ -285,7 +285,8 @@ impl Supervisor {
                 actions.push(Action::Tell(News::Ended(token, ending)));
                 self.forgotten = Some(term.id());
                 self.role = Role::Standby;
-                self.look_at = now;
+                // Others, who look that often, come first: something was amiss here.
+                self.look_at = now + self.timing_in_force().poll_interval;
             }
             Stage::Unconfirmed { .. }
             | Stage::Leased { .. }

@@ -115,14 +115,33 @@ fn a_host_that_dies_is_succeeded_within_its_lease() {
     println!("nobody ran for {:?}", group.record().last_gap());
 }
 
+/// P3: it releases once its tree is dead, so no standby waits out what it held.
 #[test]
-fn a_session_that_is_ended_stops_the_child_and_the_next_waits_its_lease_out() {
-    let group = Group::hasty(shared());
-    let _hosts = three(&group);
-    let first = group.wait_running(ELECTED_WITHIN);
-    let server = &shared().servers()[0];
-    expire(server, group.master_session()).expect("the password follows from the id");
-    group.wait_takeover(&first, secs(15));
+fn a_master_that_lost_its_znode_or_its_session_is_succeeded_without_a_wait_out() {
+    type Harm = fn(&Group);
+    let harms: [(&str, Harm); 2] = [
+        ("deleted", |group| {
+            assert!(group.znodes().delete(&group.master()));
+        }),
+        ("ended", |group| {
+            let server = &shared().servers()[0];
+            expire(server, group.master_session()).expect("the password follows from the id");
+        }),
+    ];
+    let cases = harms.map(|harm| {
+        let group = Group::new(shared());
+        let hosts = ["a", "b", "c"].map(|name| group.config(name).session(LONG).start());
+        group.wait_running(ELECTED_WITHIN);
+        (group, hosts, harm)
+    });
+    for (group, _hosts, (name, harm)) in &cases {
+        wait_until("all are listed", BUSY, || group.candidates().len() == 3);
+        let first = group.record().starts()[0].clone();
+        harm(group);
+        let second = group.wait_takeover(&first, BUSY);
+        assert!(second.token > first.token);
+        println!("{name}: nobody ran for {:?}", group.record().last_gap());
+    }
 }
 
 #[test]

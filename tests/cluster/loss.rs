@@ -379,15 +379,16 @@ fn a_standby_that_is_told_to_stop_exits_at_once_and_the_master_runs_on() {
 
 #[test]
 fn a_candidate_that_waits_a_lease_out_can_be_told_to_stop_and_leaves_the_wait_to_the_next() {
-    let group = Group::hasty(shared());
+    let group = Group::new(shared());
     let mut first = group.start("first");
     let run = group.wait_running(ELECTED_WITHIN);
     first.crash();
     // It saw nothing of the lease before, so it waits it out in full; M goes with its session meanwhile.
-    let mut second = group.config("second").session(secs(8)).start();
+    let start = |name| group.config(name).session(secs(8)).start();
+    let mut second = start("second");
     let server = &shared().servers()[0];
     expire(server, group.master_session()).expect("the password follows from the id");
-    wait_until("it is promoted, and waits", secs(10), || {
+    wait_until("it is promoted, and waits", BUSY, || {
         second.logged("promoted") == 1
     });
     assert_eq!(group.record().starts().len(), 1, "it waits");
@@ -397,8 +398,8 @@ fn a_candidate_that_waits_a_lease_out_can_be_told_to_stop_and_leaves_the_wait_to
     // R7: its own wait-out had not passed, so what it held is not free for the next one.
     assert_eq!(term(&group)["state"], "held");
     assert!(!group.znodes().exists(&group.master()));
-    let _third = group.start("third");
-    group.wait_takeover(&run, secs(20));
+    let _third = start("third");
+    group.wait_takeover(&run, secs(10) + BUSY);
 }
 
 #[test]

@@ -25,7 +25,7 @@
 //! | leader frozen, or cut from its followers | given up + election + connect timeout | runs on | 0 |
 //! | rolling restart | that of a leader killed, once a server | runs on | 0 |
 //! | quorum lost: both followers frozen | length + election + connect timeout | runs on, or stops itself | length − stop + election + connect timeout + takeover + slack |
-//! | master znode deleted, session expired | | moves: the old one stops, the next waits out what it held | takeover + slack |
+//! | master znode deleted, session expired | | moves: the old one stops and releases, the next polls that | 2 polls + slack |
 //! | processors starved | length + connect timeout | runs on, as long as it is drawn | 0 |
 //!
 //! Done to a standby, each of them leaves the child alone. Where two are done at once, the mastership may move, and the
@@ -185,7 +185,7 @@ fn of_group(kind: OfGroup, length: Duration, timing: &Timing) -> Expectation {
             },
         },
         OfGroup::MasterDeleted | OfGroup::SessionExpired => {
-            Expectation::new(Effect::Moves, timing.takeover_after() + SLACK)
+            Expectation::new(Effect::Moves, timing.poll_interval * 2 + SLACK)
         }
         OfGroup::Starved => outage(length, timing),
     }

@@ -93,8 +93,18 @@ fn every_sight_has_its_plan() {
         assert_eq!(look(persistent), blocked(Block::PersistentMaster));
         assert_eq!(look(OWNED), Plan::Withdraw(4), "R8: no term claims it");
         assert_eq!(look(OTHERS), Plan::Wait, "R10: not seen for long enough");
-        assert!(matches!(look(ABSENT), Plan::Campaign(_)));
+        match record {
+            Record::Virgin | Record::Released => assert!(matches!(look(ABSENT), Plan::Campaign(_))),
+            Record::Held(_) => assert_eq!(look(ABSENT), Plan::Wait, "its holder may release it"),
+        }
     }
+}
+
+/// A candidate that has seen no `M` beside this record for as long as a master that is well takes to give it up.
+fn abandoned(seen: &Sight) -> (Candidacy, Time) {
+    let mut candidacy = Candidacy::default();
+    candidacy.note(at(0), seen);
+    (candidacy, at(0) + timing().gives_up_within())
 }
 
 /// R3: over `released` and `virgin` at once, over `held` after the wait-out.
@@ -103,7 +113,72 @@ fn the_child_waits_out_whoever_held_the_record() {
     let look = |record| plan(&Candidacy::default(), at(7), &sight(ABSENT, 4, record));
     assert_eq!(not_before(look(Record::Released)), Some(at(7)));
     assert_eq!(not_before(look(Record::Virgin)), Some(at(7)));
-    assert_eq!(not_before(look(held(25))), Some(at(7) + wait_out()));
+    let seen = sight(ABSENT, 4, held(25));
+    let (candidacy, now) = abandoned(&seen);
+    assert_eq!(
+        not_before(plan(&candidacy, now, &seen)),
+        Some(at(0) + wait_out())
+    );
+}
+
+/// P3: the holder that lost nothing but `M` is left the time to stop and to release, from the first look without `M`.
+#[test]
+fn a_holder_that_lost_its_master_znode_may_release_before_anybody_campaigns() {
+    let (there, gone) = (sight(OTHERS, 4, held(25)), sight(ABSENT, 4, held(25)));
+    let mut candidacy = Candidacy::default();
+    for (millis, seen) in [(1000, &there), (2000, &gone), (3000, &gone)] {
+        candidacy.note(at(millis), seen);
+    }
+    let due = at(2000) + timing().gives_up_within();
+    let early = due - Duration::from_nanos(1);
+    assert_eq!(plan(&candidacy, early, &gone), Plan::Wait);
+    let waited = Some(at(1000) + wait_out());
+    assert_eq!(
+        not_before(plan(&candidacy, due, &gone)),
+        waited,
+        "as if at once"
+    );
+    // It came back with a resume, and is lost again.
+    let (back, again) = (sight(OTHERS, 5, held(25)), sight(ABSENT, 5, held(25)));
+    candidacy.note(at(4000), &back);
+    assert_eq!(plan(&candidacy, due, &again), Plan::Wait);
+    candidacy.note(at(5000), &again);
+    assert_eq!(plan(&candidacy, due, &again), Plan::Wait);
+    let released = sight(ABSENT, 6, Record::Released);
+    candidacy.note(at(5100), &released);
+    assert_eq!(
+        not_before(plan(&candidacy, at(5100), &released)),
+        Some(at(5100))
+    );
+}
+
+/// The same at one version of the record: somebody else's `M` came and went.
+#[test]
+fn a_master_znode_that_comes_back_begins_the_time_anew() {
+    let (there, gone) = (sight(OTHERS, 4, held(25)), sight(ABSENT, 4, held(25)));
+    let mut candidacy = Candidacy::default();
+    for (millis, seen) in [(1000, &gone), (2000, &there), (3000, &gone)] {
+        candidacy.note(at(millis), seen);
+    }
+    let due = at(3000) + timing().gives_up_within();
+    assert_eq!(
+        plan(&candidacy, due - Duration::from_nanos(1), &gone),
+        Plan::Wait
+    );
+    assert!(matches!(plan(&candidacy, due, &gone), Plan::Campaign(_)));
+}
+
+/// A host that has died is succeeded when the wait-out ends, however late its session does.
+#[test]
+fn who_has_waited_out_the_record_campaigns_at_once() {
+    let (there, gone) = (sight(OTHERS, 4, held(25)), sight(ABSENT, 4, held(25)));
+    let mut candidacy = Candidacy::default();
+    candidacy.note(at(1000), &there);
+    let due = at(1000) + wait_out();
+    let early = due - Duration::from_nanos(1);
+    candidacy.note(early, &gone);
+    assert_eq!(plan(&candidacy, early, &gone), Plan::Wait);
+    assert_eq!(not_before(plan(&candidacy, due, &gone)), Some(due));
 }
 
 /// R3: `u` is when this very state was first seen: kept while it is seen again, new with each write.
@@ -117,21 +192,16 @@ fn the_wait_out_counts_from_the_first_look_at_this_very_state() {
     }
     let gone = sight(ABSENT, 5, held(25));
     let expected = at(3000) + wait_out();
-    assert_eq!(
-        not_before(plan(&candidacy, at(5000), &gone)),
-        Some(expected)
-    );
+    assert_eq!(candidacy.note(at(5000), &gone), Freshness::Fresh);
+    let due = at(5000) + timing().gives_up_within();
+    assert_eq!(not_before(plan(&candidacy, due, &gone)), Some(expected));
     assert_eq!(candidacy.note(at(6000), &four), Freshness::Stale, "R8");
-    assert_eq!(
-        not_before(plan(&candidacy, at(7000), &gone)),
-        Some(expected)
-    );
-    let unseen = sight(ABSENT, 6, held(25));
-    let from_now = at(7000) + wait_out();
-    assert_eq!(
-        not_before(plan(&candidacy, at(7000), &unseen)),
-        Some(from_now)
-    );
+    assert_eq!(not_before(plan(&candidacy, due, &gone)), Some(expected));
+    let next = sight(ABSENT, 6, held(25));
+    assert_eq!(candidacy.note(due, &next), Freshness::Fresh);
+    let from_now = due + wait_out();
+    let due = due + timing().gives_up_within();
+    assert_eq!(not_before(plan(&candidacy, due, &next)), Some(from_now));
 }
 
 /// R3: another `T` is newer, whatever its version, and an older one proves nothing.
@@ -203,7 +273,7 @@ fn a_record_that_was_held_when_it_was_deleted_is_waited_out() {
             let mut candidacy = bereft(theirs, TermSight::RootMissing);
             let another = made_anew(record);
             assert_eq!(candidacy.note(at(4000), &another), Freshness::Fresh);
-            let Plan::Campaign(campaign) = plan(&candidacy, at(5000), &another) else {
+            let Plan::Campaign(campaign) = plan(&candidacy, at(6000), &another) else {
                 panic!("{record:?}")
             };
             assert_eq!(campaign.not_before, at(2000) + wait(theirs), "{record:?}");
@@ -284,7 +354,8 @@ fn a_holder_is_deposed_after_the_full_wait_out_and_not_before() {
 fn a_campaign_writes_the_longer_lease_over_the_version_it_saw() {
     for (theirs, written) in [(10, 25), (25, 25), (40, 40), (1_000_000, 3600)] {
         let seen = sight(ABSENT, 4, held(theirs));
-        let Plan::Campaign(campaign) = plan(&Candidacy::default(), at(0), &seen) else {
+        let (candidacy, now) = abandoned(&seen);
+        let Plan::Campaign(campaign) = plan(&candidacy, now, &seen) else {
             panic!("{theirs}")
         };
         assert_eq!(campaign.held.lease, Duration::from_secs(written));

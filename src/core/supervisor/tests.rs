@@ -490,7 +490,7 @@ fn a_term_is_given_back_step_by_step() {
         "at once"
     );
     let forget = Action::Order(Order::Forget(ID));
-    assert_eq!(scene.hear(2200, 1, done(8)), [Action::Look(1), forget]);
+    assert_eq!(scene.hear(2200, 1, done(8)), [forget]);
     let idle = Report {
         charge: Charge::None,
         ..dead

@@ -1,7 +1,5 @@
 //! R1, R5, R6, R7 and R8, as far as a term decides them.
 
-use super::super::candidacy::Candidacy;
-use super::super::candidacy::Plan;
 use super::super::election::{
     Held, MasterSight, Outcome, Record, Refusal, Sight, Stamp, TermSight,
 };
@@ -52,22 +50,18 @@ fn ours(version: i32, generation: u32) -> TermSight {
 
 /// Over a record that was held: `not_before` is 25.6 s.
 fn campaign() -> Campaign {
-    let term = present(
-        5,
-        Record::Held(Held {
-            id: None,
+    Campaign {
+        master: MasterZnode::Gone,
+        held: Held {
+            token: None,
             ..held(ID, 0)
-        }),
-    );
-    let sight = Sight {
-        master: MasterSight::Absent,
-        term,
-    };
-    match Candidacy::default().plan(at(0), &sight, &timing(), OWN, ID) {
-        Plan::Campaign(campaign) => campaign,
-        plan @ (Plan::Wait | Plan::Found(_) | Plan::Withdraw(_) | Plan::Blocked(_)) => {
-            panic!("{plan:?}")
-        }
+        },
+        id: ID,
+        over: Stamp {
+            created: 3,
+            version: 5,
+        },
+        not_before: at(0) + timing().wait_out(Duration::from_secs(25)),
     }
 }
 
