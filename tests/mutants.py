@@ -136,6 +136,7 @@ GUARDIAN = Subject(
             [
                 "--exact",
                 "alarm::a_tree_that_cannot_be_killed_delays_the_release_and_raises_the_alarm",
+                "alarm::what_is_killed_after_its_lease_is_no_alarm_yet",
                 "loss::a_child_that_needs_its_grace_period_gets_it_and_the_supervisor_exits_0",
                 "loss::no_descendant_outlives_the_supervisor_whatever_it_did",
                 "processes::a_hangup_is_said_and_ignored",

@@ -163,9 +163,13 @@ impl Guardian {
                 self.alarm_at = now + AGAIN_AFTER;
                 story::outlived(self.tree.as_ref().map(Tree::main));
             }
+            // From now on: what we were before, running or stopped ourselves, is no time that it had to die.
+            TreeState::Killing { .. } if self.alarm_at == Time::NEVER => {
+                self.alarm_at = now + FIRST_AFTER;
+            }
             TreeState::Killing { .. } => {}
             TreeState::Empty | TreeState::Running { .. } | TreeState::Stopping { .. } => {
-                self.alarm_at = now + FIRST_AFTER;
+                self.alarm_at = Time::NEVER;
             }
         }
     }

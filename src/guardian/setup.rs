@@ -136,7 +136,7 @@ impl Setup {
             },
             wire: None,
             parting: None,
-            alarm_at: Time::default(),
+            alarm_at: Time::NEVER,
             end: End::NotYet,
         })
     }

@@ -3,8 +3,11 @@
 use crate::launch::{ELECTED_WITHIN, timing};
 use crate::measure::BUSY;
 use crate::support::time::now;
-use crate::support::{Freezer, Group, Who, holds_for, is_alive, secs, shared, wait_until};
+use crate::support::{
+    Freezer, Group, Supervisor, Who, holds_for, is_alive, millis, secs, shared, wait_until,
+};
 use nix::sys::signal::Signal;
+use std::time::SystemTime;
 
 const ALARM: &str =
     "the child outlives its lease: SIGKILL has no effect, and the term is not released";
@@ -40,4 +43,40 @@ fn a_tree_that_cannot_be_killed_delays_the_release_and_raises_the_alarm() {
     assert_eq!(status.code(), Some(0));
     assert!(!is_alive(run.pid));
     assert_eq!(host.logged("released the term"), 1);
+}
+
+/// A guardian that was stopped beyond the lease kills late: what is killed gets a second to die, as ever.
+#[test]
+fn what_is_killed_after_its_lease_is_no_alarm_yet() {
+    let Some(freezer) = Freezer::new() else {
+        return;
+    };
+    let group = Group::hasty(shared());
+    let host = group.config("a").start();
+    let run = group.wait_running(ELECTED_WITHIN);
+    freezer.freeze(run.pid);
+    // Nobody else could kill it, either.
+    for who in [Who::Elector, Who::Guardian] {
+        host.signal(who, Signal::SIGSTOP);
+    }
+    let stopped = now();
+    wait_until("its lease is over", BUSY, || {
+        now() - stopped > timing(secs(4)).lease
+    });
+    host.signal(Who::Guardian, Signal::SIGCONT);
+    wait_until("the alarm is raised", BUSY, || host.logged(ALARM) == 1);
+    let waited = told_at(&host, ALARM).duration_since(told_at(&host, "killing the child"));
+    // A log's times are whole milliseconds.
+    assert!(waited.expect("in this order") >= secs(1) - millis(2));
+    freezer.thaw();
+    wait_until("it is dead", BUSY, || !is_alive(run.pid));
+}
+
+/// When this was logged first.
+#[track_caller]
+fn told_at(host: &Supervisor, message: &str) -> SystemTime {
+    let log = host.log();
+    let line = log.iter().find(|line| line["message"] == message);
+    let time = line.and_then(|line| line["time"].as_str());
+    humantime::parse_rfc3339(time.expect("it was told")).expect("a log's time")
 }

@@ -179,14 +179,22 @@ fn is_one_term(runs: &[Run]) -> bool {
 #[test]
 fn a_child_that_is_killed_is_started_again_in_its_term() {
     let group = Group::new(shared());
-    let _host = group.start("a");
+    let host = group.start("a");
     let first = group.wait_running(ELECTED_WITHIN);
     let _standby = group.start("standby");
-    for signal in [Signal::SIGKILL, Signal::SIGABRT] {
+    let told = |starts| {
+        wait_until("each start is told", secs(5), || {
+            host.logged("child started") >= starts
+        });
+        assert_eq!(host.logged("child started"), starts, "and once");
+    };
+    told(1);
+    for (signal, starts) in [(Signal::SIGKILL, 2), (Signal::SIGABRT, 3)] {
         let before = group.wait_running(secs(5));
         kill(before.pid, signal).expect("it runs");
         let after = group.wait_takeover(&before, secs(10));
         assert!(is_one_term(&[first.clone(), after]));
+        told(starts);
     }
 }
 
