@@ -314,7 +314,8 @@ impl Supervisor {
     }
 
     /// When a guardian that has not been seen killing overruns the lease: our patience may be longer than what is left
-    /// of that. It kills a kill margin before the end; half of the margin is ours, to kill it and so the child.
+    /// of that. It kills a kill margin before the end; half of the margin is ours, to kill it and so the child. A host
+    /// that stood still until after the end gives it a moment to do so late.
     fn overrun_at(&self) -> Time {
         let Guardian::Alive(report) = self.guardian else {
             return Time::NEVER;
@@ -323,7 +324,11 @@ impl Supervisor {
             return Time::NEVER;
         };
         let margin = self.settings.timing.kill_margin;
-        let limit = grant.end - margin / 2;
+        let limit = if self.vigil.revived() < grant.end {
+            grant.end - margin / 2
+        } else {
+            self.vigil.revived() + margin / 4
+        };
         match report.tree {
             Tree::Empty => Time::NEVER,
             Tree::Running { .. } | Tree::Stopping { .. } => limit,

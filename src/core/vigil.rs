@@ -11,6 +11,8 @@ use std::time::Duration;
 pub struct Vigil {
     heard: Time,
     woke: Time,
+    /// When we last went on after we had not run ourselves.
+    revived: Time,
     patience: Duration,
 }
 
@@ -21,6 +23,7 @@ impl Vigil {
         Vigil {
             heard: now,
             woke: now,
+            revived: now,
             patience,
         }
     }
@@ -34,8 +37,15 @@ impl Vigil {
     pub fn wake(&mut self, now: Time) {
         if now.since(self.woke) > self.patience / 2 {
             self.heard = now;
+            self.revived = now;
         }
         self.woke = now;
+    }
+
+    /// Since when we run ourselves.
+    #[must_use]
+    pub fn revived(&self) -> Time {
+        self.revived
     }
 
     /// Whether the other has been silent for too long.
@@ -85,6 +95,13 @@ mod tests {
         let mut vigil = Vigil::new(at(0), PATIENCE);
         vigil.wake(at(60_000));
         assert!(!vigil.is_silent(at(60_000)));
+        assert_eq!(vigil.revived(), at(60_000));
+        vigil.wake(at(60_500));
+        assert_eq!(
+            vigil.revived(),
+            at(60_000),
+            "half the patience is no standstill"
+        );
         assert!(vigil.is_silent(at(61_000)));
     }
 

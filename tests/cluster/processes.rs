@@ -257,6 +257,41 @@ fn a_guardian_that_is_stopped_is_killed_by_its_elector_and_the_term_is_released(
     }
 }
 
+/// A virtual machine that was paused, say. What ran there beside the next master is not covered; that it ends at once is.
+#[test]
+fn a_host_that_was_frozen_beyond_its_lease_kills_its_tree_and_stands_by_again() {
+    let group = Group::new(shared());
+    let config = group.config("frozen").set("command.kill_margin", "\"3s\"");
+    let host = config.start();
+    let first = group.wait_running(ELECTED_WITHIN);
+    let other = group.start("other");
+    wait_until("both are listed", BUSY, || group.candidates().len() == 2);
+    let everybody = [Who::Child, Who::Elector, Who::Guardian];
+    let pids = everybody.map(|who| host.pid(who));
+    for who in everybody {
+        host.signal(who, Signal::SIGSTOP);
+    }
+    let limit = timing(secs(10)).takeover_after() + BUSY;
+    wait_until("the other takes over", limit, || {
+        other.logged("promoted") == 1
+    });
+    for &pid in pids.iter().rev() {
+        // The guardian may have killed the child by now.
+        let _ = kill(pid, Signal::SIGCONT);
+    }
+    // The witnesses of a group never run beside each other: the other's is started again when this one is gone.
+    let second = group.wait_takeover(&first, BUSY);
+    assert_eq!(second.name, "other");
+    wait_until("both are listed again", BUSY, || {
+        group.candidates().len() == 2
+    });
+    assert!(!is_alive(first.pid) && host.is_running());
+    assert_eq!(
+        [host.pid(Who::Elector), host.pid(Who::Guardian)],
+        [pids[1], pids[2]]
+    );
+}
+
 /// Adopts what a dead guardian leaves, as `systemd --user` or a container's first process does, and starts beside the
 /// supervisor what its second argument says.
 const ADOPTER: &str = "

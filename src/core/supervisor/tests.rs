@@ -655,6 +655,31 @@ fn a_guardian_that_does_not_kill_in_time_is_killed_before_the_lease_ends() {
     assert!(!kill(Charge::None, running(), 25_400));
 }
 
+/// All of the host stood still until after the end, and the guardian has as little run as we have: it gets a quarter of the
+/// kill margin (2 s). Where we stood still, but not until then, it gets nothing.
+#[test]
+fn a_guardian_that_was_frozen_with_us_beyond_the_lease_may_kill_late() {
+    let killed_at = |thaw| {
+        let mut scene = Scene::running();
+        let open = Charge::Open(grant(7, 26_000));
+        for millis in (2000..=20_000).step_by(1000) {
+            scene.report(millis, open, running());
+        }
+        (thaw..).step_by(100).find(|&millis| {
+            let actions = scene.step(millis, Event::Woke);
+            actions.contains(&Action::KillGuardian)
+        })
+    };
+    for (thaw, killed) in [
+        (24_900, 25_000),
+        (25_900, 25_900),
+        (26_000, 26_500),
+        (60_000, 60_500),
+    ] {
+        assert_eq!(killed_at(thaw), Some(killed), "thawed at {thaw}");
+    }
+}
+
 /// What the operator is told.
 fn told(actions: Vec<Action>) -> Vec<News> {
     let tells = actions.into_iter().filter_map(|action| match action {
