@@ -117,6 +117,19 @@ fn an_overlap_is_drawn_and_said_and_a_story_without_one_has_neither() {
 }
 
 #[test]
+fn a_child_that_starts_beside_a_frozen_host_is_no_overlap() {
+    let (page, picture) = written(&samples::frozen());
+    for text in [&page, &picture] {
+        assert!(!text.contains("TWO AT ONCE") && text.contains("\u{2714} The promise held"));
+    }
+    assert!(
+        Strip::all(&picture)
+            .iter()
+            .all(|strip| strip.overlaps.is_empty())
+    );
+}
+
+#[test]
 fn a_run_in_which_nothing_happened_proves_nothing() {
     let mut story = samples::short();
     story.lives.clear();

@@ -19,8 +19,8 @@
 //! |---|---|---|
 //! | messages | 64 709 | an expiry, a lost reply, a lost or late request |
 //! | servers | 173 942 | from no znodes: a stale look, an expiry, a deletion of `M` |
-//! | electors | 293 642 | an expiry, a crash, a SIGSTOP and SIGCONT |
-//! | guardians | 28 620 | an expiry, a crash, a SIGSTOP and SIGCONT |
+//! | electors | 350 718 | an expiry, a crash, a SIGSTOP and SIGCONT |
+//! | guardians | 44 984 | an expiry, a crash, a SIGSTOP and SIGCONT |
 //! | takeovers | 31 781 | an expiry, a cut, a shutdown |
 //! | three hosts | 22 213 | an expiry |
 //! | rest | 38 846 | the master's host dark or cut, a deletion, a crash, an exit, a lost reply; then quiet |

@@ -48,6 +48,27 @@ pub(crate) fn broken() -> Story {
     story
 }
 
+/// As [`short`], but a child starts while another, whose host is frozen, does not execute: outside the promise.
+pub(crate) fn frozen() -> Story {
+    let mut story = short();
+    let second = (1..story.lives.len())
+        .find(|at| story.lives[*at].host != story.lives[*at - 1].host)
+        .expect("a takeover");
+    let first = story.lives[second - 1].clone();
+    story.lives[second].start = first.end - Duration::from_millis(1400);
+    story.faults.push(Fault {
+        kind: "host frozen".to_owned(),
+        on: vec![first.host],
+        from: first.end - Duration::from_secs(3),
+        until: first.end,
+        label: Label::Excluded,
+        gap: None,
+        bound: None,
+    });
+    story.faults.sort_by_key(|fault| fault.from);
+    story
+}
+
 /// Every text is made to break out of where it is written.
 pub(crate) fn hostile() -> Story {
     let mut story = short();

@@ -53,9 +53,6 @@ const GIVEN_UP: Duration = Duration::from_millis(1000);
 /// How long all may take to be well again: JVMs start slowly where others compile.
 pub(crate) const WHOLE_WITHIN: Duration = Duration::from_secs(60);
 
-/// How long after a thaw, or after the start of the next supervisor, what the design excludes may go on.
-pub(crate) const EXCLUDED_FOR: Duration = SLACK;
-
 /// What a fault may do, as it is judged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Effect {

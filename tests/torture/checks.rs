@@ -1,10 +1,10 @@
 //! The judge is judged: records written by hand, in which what must be found is found, and nothing else.
 
-use crate::bounds::{EXCLUDED_FOR, Effect, Excluded, Expectation};
+use crate::bounds::{Effect, Excluded, Expectation};
 use crate::draw::{Deed, Network, Plan, Slot, draw};
 use crate::judge::{Done, Evidence, Trial};
 use crate::kinds::{HostAim, KINDS};
-use crate::story::{LifeEnd, Verdict};
+use crate::story::{EXCLUDED_FOR, LifeEnd, Verdict};
 use crate::support::scratch::Scratch;
 use crate::support::time::{millis, secs};
 use crate::tests::SEED;

@@ -4,8 +4,8 @@
 //! something that this trial may cause; nothing may start while all is left alone. The end of a life is known to a tick
 //! of its witness only, so ends decide nothing but the length of a gap.
 
-use crate::bounds::{EXCLUDED_FOR, Effect, Excluded, Expectation};
-use crate::story::{Fault, Life, LifeEnd, Verdict};
+use crate::bounds::{Effect, Excluded, Expectation};
+use crate::story::{EXCLUDED_FOR, Fault, Life, LifeEnd, Verdict};
 use crate::witnesses::Refusal;
 use std::time::Duration;
 

@@ -79,6 +79,9 @@ pub(crate) struct Fault {
     pub(crate) bound: Option<Duration>,
 }
 
+/// How long after a thaw, or after the start of the next supervisor, what the design excludes may go on.
+pub(crate) const EXCLUDED_FOR: Duration = Duration::from_millis(1500);
+
 /// What a fault may do to the child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Label {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::story::{Life, Story};
+use crate::story::{EXCLUDED_FOR, Label, Life, Story};
 
 /// From when until when.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,16 +29,25 @@ pub(super) fn nobody(story: &Story) -> Vec<Interval> {
         .collect()
 }
 
-/// When more than one child ran.
+/// When more than one child ran, but for what the design excludes: the child of a frozen host, which does not execute.
 pub(super) fn overlaps(story: &Story) -> Vec<Interval> {
     let mut merged: Vec<Interval> = Vec::new();
-    for (piece, _) in pieces(story).filter(|(_, running)| *running > 1) {
+    let are_two =
+        |(piece, running): &(Interval, usize)| *running > 1 && !is_excluded(story, *piece);
+    for (piece, _) in pieces(story).filter(are_two) {
         match merged.last_mut() {
             Some(last) if last.until == piece.from => last.until = piece.until,
             Some(_) | None => merged.push(piece),
         }
     }
     merged
+}
+
+fn is_excluded(story: &Story, piece: Interval) -> bool {
+    let excluded = story.faults.iter();
+    excluded
+        .filter(|fault| fault.label == Label::Excluded)
+        .any(|fault| fault.from <= piece.from && piece.until <= fault.until + EXCLUDED_FOR)
 }
 
 /// The run in pieces, at every start and end of a life, with how many ran.
