@@ -226,7 +226,7 @@ impl World {
             term: grant.id,
             token: grant.token,
         });
-        self.judge_record();
+        self.judge_record(setup);
     }
 
     fn step_elector(

@@ -22,11 +22,12 @@
 //! | electors | 350 718 | an expiry, a crash, a SIGSTOP and SIGCONT |
 //! | guardians | 44 984 | an expiry, a crash, a SIGSTOP and SIGCONT |
 //! | takeovers | 31 781 | an expiry, a cut, a shutdown |
+//! | troubles | 54 004 | an expiry, a lost reply, a crash of an elector, a planned stop |
 //! | three hosts | 22 213 | an expiry |
 //! | rest | 38 846 | the master's host dark or cut, a deletion, a crash, an exit, a lost reply; then quiet |
-//! | every rule but one, and the same with all | about 490 000 | as many as it takes |
+//! | every rule but one, and the same with all | about 750 000 | as many as it takes |
 //!
-//! About 60 s of processor time in all, unoptimised. More faults at once take minutes and gigabytes:
+//! About 80 s of processor time in all, unoptimised. More faults at once take minutes and gigabytes:
 //!
 //! ```sh
 //! ZK_SUPERVISE_MODEL=large cargo test --release --test model -- --nocapture
@@ -57,8 +58,8 @@ use faults::Kind::{
     Start,
 };
 use properties::{
-    DEPOSE, Findings, ONE_TREE, RELEASE, RELEASED_MEANS_DEAD, RESUME, SOMEBODY_RUNS, STOP_BY_LEASE,
-    TWO_TAKEOVERS, UNTOUCHED, WAIT_OUT,
+    DEPOSE, Findings, ONE_TREE, RELEASE, RESUME, SOMEBODY_RUNS, STOP_BY_LEASE, TWO_TAKEOVERS,
+    UNTOUCHED, WAIT_OUT,
 };
 use rules::Rule;
 use setup::{Climate, Ending, Profile, Setup};
@@ -125,6 +126,19 @@ fn one_takeover_after_another_does_not_make_two_trees() {
     Findings::of("takeovers", &setup).keep_the_promise_and_show(&sights);
 }
 
+/// A crash, a lost message, an expiry and a planned stop, all in one history.
+#[test]
+fn one_trouble_upon_another_does_not_make_two_trees() {
+    let faults = [
+        LostReply.times(1),
+        ElectorCrash.times(1),
+        Expiry.times(1),
+        Shutdown.on(0),
+    ];
+    let sights = [TWO_TAKEOVERS, RESUME, RELEASE];
+    Findings::of("troubles", &Setup::pair(&faults, 5)).keep_the_promise_and_show(&sights);
+}
+
 #[test]
 fn a_third_candidate_does_not_make_two_trees() {
     let small = Setup::three(&[Expiry.times(1)], 8);
@@ -149,9 +163,6 @@ fn whatever_has_happened_somebody_runs_after_a_quiet_time() {
     Findings::of("rest", &setup).keep_the_promise_and_show(&[]);
 }
 
-/// P1 and what it stands on: which of them is found broken first is a matter of luck.
-const OVERLAP: [&str; 2] = [ONE_TREE, RELEASED_MEANS_DEAD];
-
 /// A setup in which nothing breaks, and one of `properties` once `rule` is switched off.
 fn protects(rule: Rule, properties: &[&str], setup: Setup) {
     Findings::of("all rules", &setup).keep_the_promise_and_show(&[]);
@@ -162,7 +173,7 @@ fn protects(rule: Rule, properties: &[&str], setup: Setup) {
 #[test]
 fn r1_without_it_a_late_answer_prolongs_the_old_master_into_the_next() {
     let setup = Setup::pair(&[SlowReply.on(1), Cut.on(1)], 10);
-    protects(Rule::LeaseFromSending, &OVERLAP, setup);
+    protects(Rule::LeaseFromSending, &[ONE_TREE], setup);
 }
 
 /// R2: a campaign over `held` for long writes its own, shorter lease; the candidate after it waits out only that.
@@ -176,14 +187,14 @@ fn r2_without_it_a_short_lease_hides_a_longer_one_from_the_third_term() {
         ],
         ..Setup::pair(&faults, 9)
     };
-    protects(Rule::LongerLease, &OVERLAP, setup);
+    protects(Rule::LongerLease, &[ONE_TREE], setup);
 }
 
 /// R3: the grant says that the child may start now.
 #[test]
 fn r3_without_it_an_expired_session_makes_two_trees() {
     let setup = Setup::pair(&[Expiry.times(1)], 3);
-    protects(Rule::WaitOut, &OVERLAP, setup);
+    protects(Rule::WaitOut, &[ONE_TREE], setup);
 }
 
 /// R4: after a lost answer the next version is computed; it is the one that the new master has written.
@@ -191,7 +202,7 @@ fn r3_without_it_an_expired_session_makes_two_trees() {
 fn r4_without_it_an_old_master_overwrites_the_new_one() {
     let faults = [Cut.on(1), Heal.on(1), Expiry.times(1), Cut.on(0)];
     let setup = Setup::pair(&faults, 8);
-    protects(Rule::LearnedVersion, &OVERLAP, setup);
+    protects(Rule::LearnedVersion, &[ONE_TREE], setup);
 }
 
 /// R5: the hung elector is replaced and left alive. It wakes up with a lapsed lease, and seals the term.
@@ -213,21 +224,22 @@ fn r5_without_it_an_old_elector_that_wakes_up_ends_the_term() {
 fn r6_without_it_a_child_starts_in_a_term_that_was_released() {
     let faults = [Expiry.times(2), GuardianStop.on(0), Continue.on(0)];
     let setup = Setup::pair(&faults, 9);
-    protects(Rule::Seal, &OVERLAP, setup);
+    protects(Rule::Seal, &[ONE_TREE], setup);
 }
 
 /// R7: the report says that the tree is dead when it is being stopped.
 #[test]
 fn r7_without_it_a_term_is_released_while_its_own_tree_is_being_stopped() {
     let setup = Setup::pair(&[Shutdown.on(1)], 3);
-    protects(Rule::ReleaseAfterDeath, &OVERLAP, setup);
+    protects(Rule::ReleaseAfterDeath, &[ONE_TREE], setup);
 }
 
-/// R7: a term that gives up within its own wait-out releases instead of leaving `T` held.
+/// R7: a term that gives up within its own wait-out releases instead of leaving `T` held. Who starts then waits for nothing.
 #[test]
 fn r7_without_it_a_term_is_released_while_the_tree_before_it_is_alive() {
-    let setup = Setup::pair(&[Expiry.times(1), Cut.on(1), Shutdown.on(0)], 4);
-    protects(Rule::ReleaseAfterWaitOut, &OVERLAP, setup);
+    let faults = [Expiry.times(1), Cut.on(1), Shutdown.on(0), Start.on(0)];
+    let setup = Setup::pair(&faults, 4);
+    protects(Rule::ReleaseAfterWaitOut, &[ONE_TREE], setup);
 }
 
 /// R8: an old `virgin` or `released` is taken for the record at its latest version, and nothing is waited out.
@@ -237,10 +249,11 @@ fn r8_without_it_a_lagging_server_makes_two_trees() {
         start: setup::Start::Virgin,
         ..Setup::pair(&[StaleLook.times(1), Expiry.times(1)], 3)
     };
-    protects(Rule::FreshLook, &OVERLAP, setup);
+    protects(Rule::FreshLook, &[ONE_TREE], setup);
 }
 
-/// R9: the report to the next elector has lost `not_before`, so that it releases within the wait-out.
+/// R9: the report to the next elector has lost `not_before`, so that it releases within the wait-out. Who starts then
+/// waits for nothing.
 #[test]
 fn r9_without_it_the_next_elector_releases_before_the_wait_out() {
     let faults = [
@@ -248,9 +261,10 @@ fn r9_without_it_the_next_elector_releases_before_the_wait_out() {
         Expiry.times(1),
         ElectorCrash.on(0),
         Shutdown.on(0),
+        Start.on(0),
     ];
     let setup = Setup::pair(&faults, 5);
-    protects(Rule::GuardianKnows, &OVERLAP, setup);
+    protects(Rule::GuardianKnows, &[ONE_TREE], setup);
 }
 
 /// R10: the host is dark, and its session is never ended by the ensemble.

@@ -11,7 +11,7 @@ pub(crate) const ONE_TREE: &str = "at most one tree is alive";
 /// I5
 const TOKENS_GROW: &str = "fencing tokens grow";
 /// I0, I4
-pub(crate) const RELEASED_MEANS_DEAD: &str = "released means that no tree is alive";
+const RELEASED_MEANS_DEAD: &str = "released means that no tree is alive";
 /// I3 as the model knows it: P1, had the old tree lived as long as it may.
 const LEASES_APART: &str = "no child starts within an earlier lease";
 /// P3

@@ -125,12 +125,15 @@ impl World {
         self.token = Some(grant.token);
     }
 
-    /// I0
-    pub(crate) fn judge_record(&mut self) {
+    /// I0, unless a rule is off: then the search goes on to what that leads to.
+    pub(crate) fn judge_record(&mut self, setup: &Setup) {
         let Some(term) = self.ensemble.latest().term else {
             return;
         };
-        if held(term.record).is_none() && self.hosts.iter().any(|host| host.tree.is_some()) {
+        if setup.without.is_none()
+            && held(term.record).is_none()
+            && self.hosts.iter().any(|host| host.tree.is_some())
+        {
             self.break_promise(Breach::ReleasedWhileATreeIsAlive);
         }
     }
@@ -203,7 +206,7 @@ impl World {
         if let Transaction::Campaign(MasterZnode::Present, ..) = what {
             self.note(Milestone::Deposed);
         }
-        self.judge_record();
+        self.judge_record(setup);
         outcome
     }
 
