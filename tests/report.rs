@@ -130,6 +130,19 @@ fn a_child_that_starts_beside_a_frozen_host_is_no_overlap() {
 }
 
 #[test]
+fn two_children_at_once_while_a_third_host_is_frozen_are_an_overlap() {
+    let mut story = samples::frozen();
+    let fault = story.faults.iter_mut().find(|it| it.kind == "host frozen");
+    fault.expect("the sample has one").on = vec!["nobody".to_owned()];
+    let (_, picture) = written(&story);
+    assert!(
+        Strip::all(&picture)
+            .iter()
+            .any(|strip| !strip.overlaps.is_empty())
+    );
+}
+
+#[test]
 fn a_run_in_which_nothing_happened_proves_nothing() {
     let mut story = samples::short();
     story.lives.clear();

@@ -18,7 +18,7 @@
 //! | guardian and elector killed | | excluded: descendants may run until the host's next supervisor finds them | takeover + slack |
 //! | planned stop | | moves | slack |
 //! | host cut off, whichever way, or refused | length + connect timeout | runs on, or stops itself | takeover − stop + slack |
-//! | host delayed by d each way | length, if two ways take longer than the connect timeout | runs on | 0 |
+//! | host delayed by an eighth of the connect timeout each way | connect timeout | runs on | 0 |
 //! | connections reset, link in use dead | connect timeout | runs on | 0 |
 //! | follower killed, frozen, or cut from clients | connect timeout | runs on | 0 |
 //! | leader killed | election + connect timeout | runs on | 0 |
@@ -28,8 +28,11 @@
 //! | master znode deleted, session expired | | moves: the old one stops and releases, the next polls that | 2 polls + slack |
 //! | processors starved | length + connect timeout | runs on, as long as it is drawn | 0 |
 //!
-//! Done to a standby, each of them leaves the child alone. Where two are done at once, the mastership may move, and the
-//! gap may be as long as both together and one more takeover.
+//! Done to a standby, each of them leaves the child alone. No fault starts the child more than once.
+//!
+//! Where two are done at once that each leave the child alone, and the lease rides out both outages one after the other,
+//! so do both. Else the mastership may move, once for each that moves it and once at least, and the gap may be as long
+//! as both together and one more takeover.
 
 use crate::draw::{Deed, Plan};
 use crate::kinds::{HostAim, OfGroup, OfHost, OfServer};
@@ -91,27 +94,49 @@ impl Effect {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Expectation {
     pub(crate) effect: Effect,
+    /// For how long no renewal can succeed, if the child is to run on.
+    pub(crate) outage: Duration,
+    /// How often the child may start.
+    pub(crate) starts: usize,
     /// For how long nobody may be master.
     pub(crate) bound: Duration,
 }
 
 impl Expectation {
-    const CALM: Expectation = Expectation {
-        effect: Effect::None,
-        bound: Duration::ZERO,
-    };
+    /// The child runs on, although no renewal succeeds for so long.
+    pub(crate) fn calm(outage: Duration) -> Expectation {
+        Expectation {
+            effect: Effect::None,
+            outage,
+            starts: 0,
+            bound: Duration::ZERO,
+        }
+    }
 
-    fn new(effect: Effect, bound: Duration) -> Expectation {
-        Expectation { effect, bound }
+    /// The child may start once.
+    pub(crate) fn new(effect: Effect, bound: Duration) -> Expectation {
+        Expectation {
+            effect,
+            outage: Duration::ZERO,
+            starts: 1,
+            bound,
+        }
     }
 
     /// Two at once.
     pub(crate) fn beside(self, other: Expectation, timing: &Timing) -> Expectation {
+        let outage = self.outage + other.outage;
+        let is_calm = self.effect == Effect::None && other.effect == Effect::None;
+        if is_calm && outage <= timing.rides_out() {
+            return Expectation::calm(outage);
+        }
         let excluded = [self.effect, other.effect]
             .into_iter()
             .find(|effect| matches!(effect, Effect::Excluded(_)));
         Expectation {
             effect: excluded.unwrap_or(Effect::MayMove),
+            outage,
+            starts: (self.starts + other.starts).max(1),
             bound: self.bound + other.bound + timing.takeover_after(),
         }
     }
@@ -127,7 +152,7 @@ pub(crate) fn expect(
     timing: &Timing,
 ) -> Expectation {
     match plan.deed {
-        Deed::Host(_, HostAim::Standby(_)) => Expectation::CALM,
+        Deed::Host(_, HostAim::Standby(_)) => Expectation::calm(Duration::ZERO),
         Deed::Host(kind, HostAim::Master) => of_host(kind, plan.length, term, timing),
         Deed::Server(kind, _) => of_server(kind, plan.length, role, timing),
         Deed::Group(kind) => of_group(kind, plan.length, timing),
@@ -137,7 +162,7 @@ pub(crate) fn expect(
 fn of_host(kind: OfHost, length: Duration, term: &[Life], timing: &Timing) -> Expectation {
     let takeover = timing.takeover_after() + SLACK;
     match kind {
-        OfHost::GuardianStopped if length <= timing.patience() / 2 => Expectation::CALM,
+        OfHost::GuardianStopped if length <= timing.patience() / 2 => Expectation::calm(length),
         OfHost::GuardianStopped if length < timing.patience() * 2 => {
             Expectation::new(Effect::MayMove, SLACK)
         }
@@ -151,12 +176,13 @@ fn of_host(kind: OfHost, length: Duration, term: &[Life], timing: &Timing) -> Ex
         OfHost::Frozen => Expectation::new(Effect::Excluded(Excluded::Frozen), takeover),
         OfHost::PairKilled => Expectation::new(Effect::Excluded(Excluded::Orphaned), takeover),
         OfHost::FrozenBriefly | OfHost::Cut(_) | OfHost::Refused => outage(length, timing),
-        OfHost::ElectorKilled
-        | OfHost::ElectorStopped
-        | OfHost::ChildStopped
-        | OfHost::OneLinkDead
-        | OfHost::Delayed
-        | OfHost::Reset => Expectation::CALM,
+        OfHost::ElectorKilled | OfHost::ElectorStopped => {
+            Expectation::calm(timing.patience() + timing.connect_timeout)
+        }
+        OfHost::ChildStopped => Expectation::calm(Duration::ZERO),
+        OfHost::OneLinkDead | OfHost::Delayed | OfHost::Reset => {
+            Expectation::calm(timing.connect_timeout)
+        }
     }
 }
 
@@ -174,13 +200,13 @@ fn of_server(kind: OfServer, length: Duration, role: Option<Role>, timing: &Timi
 fn of_group(kind: OfGroup, length: Duration, timing: &Timing) -> Expectation {
     match kind {
         OfGroup::RollingRestart => outage(ELECTION, timing),
-        OfGroup::QuorumLost => match outage(length + ELECTION, timing) {
-            Expectation::CALM => Expectation::CALM,
-            moved => Expectation {
-                bound: without_quorum(length, timing),
-                ..moved
-            },
-        },
+        OfGroup::QuorumLost => {
+            let expected = outage(length + ELECTION, timing);
+            if expected.effect == Effect::None {
+                return expected;
+            }
+            Expectation::new(Effect::MayMove, without_quorum(length, timing))
+        }
         OfGroup::MasterDeleted | OfGroup::SessionExpired => {
             Expectation::new(Effect::Moves, timing.poll_interval * 2 + SLACK)
         }
@@ -197,8 +223,9 @@ pub(crate) enum Role {
 
 /// No renewal can succeed for so long, and then a server must be found: the lease rides it out, or the child stops.
 fn outage(span: Duration, timing: &Timing) -> Expectation {
-    if span + timing.connect_timeout <= timing.rides_out() {
-        Expectation::CALM
+    let whole = span + timing.connect_timeout;
+    if whole <= timing.rides_out() {
+        Expectation::calm(whole)
     } else {
         Expectation::new(Effect::MayMove, cut_off(timing))
     }

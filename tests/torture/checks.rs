@@ -14,7 +14,7 @@ use std::time::Duration;
 use zk_supervise::core::lease::Wish;
 
 /// Each check, and the sentence it proves.
-pub(crate) const CHECKS: [(&str, fn()); 12] = [
+pub(crate) const CHECKS: [(&str, fn()); 16] = [
     (
         "torture::one_child_after_another_is_clean",
         one_after_another,
@@ -45,6 +45,22 @@ pub(crate) const CHECKS: [(&str, fn()); 12] = [
     (
         "torture::what_the_design_excludes_is_measured_and_only_for_its_time",
         excluded,
+    ),
+    (
+        "torture::what_is_excluded_of_one_host_excuses_no_other",
+        excluded_elsewhere,
+    ),
+    (
+        "torture::a_thaw_is_no_sign_of_life_before_it",
+        silent_until_the_thaw,
+    ),
+    (
+        "torture::a_mastership_that_moves_twice_is_needless",
+        moved_twice,
+    ),
+    (
+        "torture::two_faults_that_the_lease_rides_out_in_turn_are_ridden_out_together",
+        both_ridden_out,
     ),
     (
         "torture::the_same_seed_draws_the_same_and_each_kind_as_often",
@@ -123,7 +139,11 @@ fn trial(effect: Effect, bound: Duration) -> Trial {
             from: secs(10),
             until: secs(12),
         }],
-        expectation: Expectation { effect, bound },
+        expectation: if effect == Effect::None {
+            Expectation::calm(Duration::ZERO)
+        } else {
+            Expectation::new(effect, bound)
+        },
         whole: Some(secs(20)),
     }
 }
@@ -241,6 +261,54 @@ fn excluded() {
     let allowed = u64::try_from((secs(12) + EXCLUDED_FOR).as_millis()).expect("seconds");
     let long = at_once(allowed + 1);
     assert_eq!(long.verdict(&trials).overlaps.len(), 1);
+}
+
+/// Host a is frozen; b and c run at once.
+fn excluded_elsewhere() {
+    let trials = [trial(Effect::Excluded(Excluded::Frozen), secs(20))];
+    let written = Written::new().life(1, "a", 7, 500, 10_000);
+    let written = written.life(2, "b", 8, 10_500, 11_500);
+    let lives = written.life(3, "c", 9, 11_000, 59_000);
+    let verdict = lives.verdict(&trials);
+    assert_eq!(verdict.overlaps.len(), 1, "{verdict:?}");
+    let refused_there = two(50).line("OVERLAP-lock", 2, 10_050, "a", 8);
+    let verdict = refused_there.verdict(&trials);
+    assert_eq!(verdict.overlaps.len(), 1, "{verdict:?}");
+}
+
+/// It executes once more at the thaw, beside the next: nobody ran for 8 s nevertheless.
+fn silent_until_the_thaw() {
+    let frozen = Trial {
+        whole: Some(secs(40)),
+        ..trial(Effect::Excluded(Excluded::Frozen), secs(20))
+    };
+    let mut trials = [frozen];
+    trials[0].done[0].until = secs(20);
+    let written = Written::new().life(1, "a", 7, 500, 20_004);
+    let written = written.life(2, "b", 8, 18_000, 59_000);
+    let evidence = written.evidence(&trials);
+    assert_eq!(evidence.outcomes()[0].gap, Some(secs(8)));
+    assert_eq!(evidence.beside()[0].span, millis(4));
+}
+
+fn moved_twice() {
+    let trials = [trial(Effect::MayMove, secs(6))];
+    let written = Written::new().life(1, "a", 7, 500, 10_000);
+    let written = written.life(2, "b", 8, 11_000, 12_000);
+    assert_eq!(written.verdict(&trials).needless.len(), 0);
+    let written = written.life(3, "c", 9, 13_000, 59_000);
+    assert_eq!(written.verdict(&trials).needless.len(), 1);
+}
+
+fn both_ridden_out() {
+    let timing = Wish::default().timing();
+    let half = Expectation::calm(timing.rides_out() / 2);
+    assert_eq!(half.beside(half, &timing).effect, Effect::None);
+    let most = Expectation::calm(timing.rides_out());
+    assert_eq!(most.beside(half, &timing).effect, Effect::MayMove);
+    assert_eq!(most.beside(half, &timing).starts, 1);
+    let moves = Expectation::new(Effect::Moves, secs(1));
+    assert_eq!(moves.beside(moves, &timing).starts, 2);
 }
 
 /// In the first bag of the seed of `cargo test`; of two at once, neither is judged strictly.

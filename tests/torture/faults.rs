@@ -68,14 +68,14 @@ pub(crate) enum Wound {
 }
 
 impl Field {
-    /// Does a fault.
-    pub(crate) fn harm(&mut self, plan: &Plan) -> Harm {
+    /// Does a fault; nothing, if there is nothing to do it to.
+    pub(crate) fn harm(&mut self, plan: &Plan) -> Option<Harm> {
         let term = self.lives_of_term();
         let (on, role, wound) = match plan.deed {
             Deed::Host(kind, aim) => {
                 let host = self.aimed_host(aim);
                 let on = vec![self.hosts[host].name.clone()];
-                (on, None, self.harm_host(kind, host))
+                (on, None, self.harm_host(kind, host)?)
             }
             Deed::Server(kind, aim) => {
                 let server = self.aimed_server(aim);
@@ -83,16 +83,16 @@ impl Field {
                 (
                     vec![name(server)],
                     Some(role),
-                    self.harm_server(kind, server),
+                    self.harm_server(kind, server)?,
                 )
             }
-            Deed::Group(kind) => (Vec::new(), None, self.harm_group(kind)),
+            Deed::Group(kind) => (Vec::new(), None, self.harm_group(kind)?),
         };
-        Harm {
+        Some(Harm {
             on,
             place: Place { role, term },
             wound,
-        }
+        })
     }
 
     /// Undoes it.
@@ -119,7 +119,7 @@ impl Field {
         }
     }
 
-    fn harm_host(&mut self, kind: OfHost, at: usize) -> Wound {
+    fn harm_host(&mut self, kind: OfHost, at: usize) -> Option<Wound> {
         let (guardian, elector) = (vec![Who::Guardian], vec![Who::Elector]);
         let child = vec![Who::Child];
         match kind {
@@ -134,47 +134,49 @@ impl Field {
             OfHost::PairKilled => {
                 // Stopped first, so that neither sees the other die.
                 let pair = [Who::Guardian, Who::Elector];
-                self.stop(at, &pair);
+                self.stop(at, &pair)?;
                 self.kill(at, &pair, Signal::SIGKILL)
             }
-            OfHost::Killed => {
-                self.hosts[at].crash();
-                Wound::Healing
-            }
+            OfHost::Killed => self.hosts[at].crash().then_some(Wound::Healing),
             OfHost::Frozen | OfHost::FrozenBriefly => {
                 let everybody = self.hosts[at].everybody();
                 signal_all(&everybody, Signal::SIGSTOP);
-                Wound::Stopped(everybody)
+                (!everybody.is_empty()).then_some(Wound::Stopped(everybody))
             }
-            OfHost::Cut(lost) => self.cut_off(at, lost),
+            OfHost::Cut(lost) => Some(self.cut_off(at, lost)),
             OfHost::Refused => {
-                self.hosts[at].links.iter().for_each(Link::refuse);
-                Wound::LinksOf(at)
+                self.links_in_use(at)?.iter().for_each(Link::refuse);
+                Some(Wound::LinksOf(at))
             }
             OfHost::OneLinkDead => {
-                let mut links = self.hosts[at].links.iter();
-                if let Some(link) = links.find(|link| link.connections() > 0) {
-                    link.blackhole();
-                }
-                Wound::LinksOf(at)
+                let mut links = self.links_in_use(at)?.iter();
+                links.find(|link| link.connections() > 0)?.blackhole();
+                Some(Wound::LinksOf(at))
             }
             OfHost::Delayed => {
                 // There and back is well below the connect timeout.
                 let delay = self.timing.connect_timeout / 8;
-                let links = self.hosts[at].links.iter();
+                let links = self.links_in_use(at)?.iter();
                 links.for_each(|link| link.delay(delay));
-                Wound::LinksOf(at)
+                Some(Wound::LinksOf(at))
             }
             OfHost::Reset => {
-                self.hosts[at].links.iter().for_each(Link::reset);
-                Wound::Healing
+                self.links_in_use(at)?.iter().for_each(Link::reset);
+                Some(Wound::Healing)
             }
         }
     }
 
-    fn harm_server(&mut self, kind: OfServer, at: usize) -> Wound {
+    /// The relays of a host, if it has a connection.
+    fn links_in_use(&self, at: usize) -> Option<&[Link]> {
+        let links = &self.hosts[at].links;
+        let is_used = links.iter().any(|link| link.connections() > 0);
+        is_used.then_some(links)
+    }
+
+    fn harm_server(&mut self, kind: OfServer, at: usize) -> Option<Wound> {
         let server = &self.ensemble.servers()[at];
-        match kind {
+        let wound = match kind {
             OfServer::Killed => {
                 server.kill();
                 Wound::ServerDown(at)
@@ -184,7 +186,7 @@ impl Field {
                 Wound::ServersFrozen(vec![at])
             }
             OfServer::FrozenAfterRenewal => {
-                self.wait_renewal();
+                self.wait_renewal()?;
                 self.ensemble.servers()[at].freeze();
                 Wound::ServersFrozen(vec![at])
             }
@@ -200,11 +202,12 @@ impl Field {
                 links.for_each(Link::blackhole);
                 Wound::LinksTo(at)
             }
-        }
+        };
+        Some(wound)
     }
 
-    fn harm_group(&mut self, kind: OfGroup) -> Wound {
-        match kind {
+    fn harm_group(&mut self, kind: OfGroup) -> Option<Wound> {
+        let wound = match kind {
             OfGroup::RollingRestart => {
                 for server in self.ensemble.servers() {
                     server.restart();
@@ -221,18 +224,18 @@ impl Field {
                 Wound::ServersFrozen(followers)
             }
             OfGroup::MasterDeleted => {
-                self.group.znodes().delete(&self.group.master());
-                Wound::Healing
+                let is_there = self.group.znodes().delete(&self.group.master());
+                is_there.then_some(Wound::Healing)?
             }
             OfGroup::SessionExpired => {
                 let server = self.aimed_server(ServerAim::Leader);
                 let server = &self.ensemble.servers()[server];
-                // It may have been over already, after another fault.
-                expire(server, self.group.master_session()).ok();
+                expire(server, self.group.master_session()).ok()?;
                 Wound::Healing
             }
             OfGroup::Starved => Wound::Busy(busy_loops()),
-        }
+        };
+        Some(wound)
     }
 
     /// Packets between these ends are lost, both ways.
@@ -267,30 +270,31 @@ impl Field {
         Wound::Cut(ways)
     }
 
-    fn stop(&self, at: usize, whom: &[Who]) -> Wound {
-        let pids = self.pids(at, whom);
+    fn stop(&self, at: usize, whom: &[Who]) -> Option<Wound> {
+        let pids = self.pids(at, whom)?;
         signal_all(&pids, Signal::SIGSTOP);
-        Wound::Stopped(pids)
+        Some(Wound::Stopped(pids))
     }
 
-    fn kill(&self, at: usize, whom: &[Who], signal: Signal) -> Wound {
-        signal_all(&self.pids(at, whom), signal);
-        Wound::Healing
+    fn kill(&self, at: usize, whom: &[Who], signal: Signal) -> Option<Wound> {
+        signal_all(&self.pids(at, whom)?, signal);
+        Some(Wound::Healing)
     }
 
-    fn pids(&self, at: usize, whom: &[Who]) -> Vec<Pid> {
+    /// All of them, or none.
+    fn pids(&self, at: usize, whom: &[Who]) -> Option<Vec<Pid>> {
         let host = &self.hosts[at];
-        whom.iter().filter_map(|&who| host.pid(who)).collect()
+        whom.iter().map(|&who| host.pid(who)).collect()
     }
 
-    /// Waits until the master says that a renewal was acknowledged.
-    fn wait_renewal(&mut self) {
+    /// Waits until the master says that a renewal was acknowledged; nothing, if it does not in time.
+    fn wait_renewal(&mut self) -> Option<()> {
         let host = self.aimed_host(HostAim::Master);
         let log = self.group.dir().join(&self.hosts[host].name).join("log");
         let mut log = Tail::of(log);
         log.news();
         let renewed = "\"message\":\"committed\"";
-        try_for(secs(2), || log.news().contains(renewed).then_some(()));
+        try_for(secs(2), || log.news().contains(renewed).then_some(()))
     }
 }
 

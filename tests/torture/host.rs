@@ -70,11 +70,10 @@ impl Host {
         })
     }
 
-    /// All its processes end at one moment.
-    pub(crate) fn crash(&mut self) {
-        if let Some(supervisor) = &mut self.supervisor {
-            supervisor.crash();
-        }
+    /// All its processes end at one moment, if there are any.
+    pub(crate) fn crash(&mut self) -> bool {
+        let running = self.supervisor.as_mut().filter(|it| it.is_running());
+        running.map(Supervisor::crash).is_some()
     }
 }
 

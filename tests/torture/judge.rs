@@ -68,6 +68,19 @@ impl Trial {
             .unwrap_or_default()
     }
 
+    /// What the design excludes of this host, if anything.
+    fn excluded_on(&self, host: &str) -> Option<Excluded> {
+        let is_meant = self.done.iter().any(|it| it.on.iter().any(|on| on == host));
+        match self.expectation.effect {
+            Effect::Excluded(excluded) if is_meant => Some(excluded),
+            Effect::None
+            | Effect::StartedAgain
+            | Effect::MayMove
+            | Effect::Moves
+            | Effect::Excluded(_) => None,
+        }
+    }
+
     /// "elector killed on b", or two of these.
     pub(crate) fn words(&self) -> String {
         let words = self.done.iter().map(|it| match it.on.is_empty() {
@@ -111,7 +124,7 @@ impl Evidence<'_> {
         let mut outcomes = vec![Outcome::default(); self.trials.len()];
         let mut last_seen = Duration::ZERO;
         for (before, life) in self.successions() {
-            last_seen = last_seen.max(end(before));
+            last_seen = last_seen.max(self.silent_from(before, life));
             if let Some(cause) = self.cause(life) {
                 let outcome = &mut outcomes[cause];
                 let gap = life.start.saturating_sub(last_seen);
@@ -126,6 +139,15 @@ impl Evidence<'_> {
             outcome.gap = outcome.gap.max(self.last_gap());
         }
         outcomes
+    }
+
+    /// When a life was last seen before the next: one that was frozen executes nothing until the thaw.
+    fn silent_from(&self, before: &Life, next: &Life) -> Duration {
+        let trial = self.cause(next).map(|index| &self.trials[index]);
+        match trial.and_then(|it| Some((it, it.excluded_on(&before.host)?))) {
+            Some((trial, Excluded::Frozen)) => end(before).min(trial.from()),
+            Some((_, Excluded::Orphaned)) | None => end(before),
+        }
     }
 
     /// For how long nobody had run when the run ended, if nobody did.
@@ -178,10 +200,7 @@ impl Evidence<'_> {
                 )
             })
             .collect();
-        let refusals = self
-            .refusals
-            .iter()
-            .filter(|it| !self.is_excluded_at(it.at));
+        let refusals = self.refusals.iter().filter(|it| !self.is_excluded(it));
         found.extend(refusals.map(|it| format!("a witness found another alive: {}", it.line)));
         let falls = self
             .successions()
@@ -195,9 +214,7 @@ impl Evidence<'_> {
     /// Whether the design excludes these two, and they were over in time.
     fn excused(&self, earlier: &Life, later: &Life) -> Option<Beside> {
         let trial = &self.trials[self.cause(later)?];
-        let Effect::Excluded(excluded) = trial.expectation.effect else {
-            return None;
-        };
+        let excluded = trial.excluded_on(&earlier.host)?;
         let both = match excluded {
             // Until the thaw it did not execute.
             Excluded::Frozen => later.start.max(trial.until()),
@@ -210,11 +227,13 @@ impl Evidence<'_> {
         })
     }
 
-    fn is_excluded_at(&self, at: Duration) -> bool {
-        self.trial_at(at).is_some_and(|index| {
+    /// Whether what was found alive may be what the design excludes: then it is another host that finds it.
+    fn is_excluded(&self, refusal: &Refusal) -> bool {
+        self.trial_at(refusal.at).is_some_and(|index| {
             let trial = &self.trials[index];
             matches!(trial.expectation.effect, Effect::Excluded(_))
-                && at <= trial.until() + EXCLUDED_FOR
+                && trial.excluded_on(&refusal.host).is_none()
+                && refusal.at <= trial.until() + EXCLUDED_FOR
         })
     }
 
@@ -222,14 +241,14 @@ impl Evidence<'_> {
         let starts = self
             .successions()
             .filter(|(_, life)| life.start > self.began);
-        let mut again = None;
+        let mut counts = vec![0; self.trials.len()];
         starts
             .filter_map(|(before, life)| {
                 let why = match self.cause(life) {
                     None => Some("before anything was done".to_owned()),
                     Some(index) => {
-                        let is_first = again.replace(index) != Some(index);
-                        self.objection(&self.trials[index], before, life, is_first)
+                        counts[index] += 1;
+                        objection(&self.trials[index], before, life, counts[index])
                     }
                 };
                 why.map(|why| format!("{} was started {why}", words(life)))
@@ -237,33 +256,29 @@ impl Evidence<'_> {
             .collect()
     }
 
-    /// Why a trial is no excuse for a start, if it is none.
-    fn objection(
-        &self,
-        trial: &Trial,
-        before: &Life,
-        life: &Life,
-        is_first: bool,
-    ) -> Option<String> {
-        let words = trial.words();
-        if trial.whole.is_some_and(|whole| life.start > whole) {
-            return Some(format!("when all was well again after: {words}"));
-        }
-        match trial.expectation.effect {
-            Effect::None => Some(format!("although the lease rides this out: {words}")),
-            Effect::StartedAgain if before.token != life.token => {
-                Some(format!("in a new term, although nothing was lost: {words}"))
-            }
-            Effect::StartedAgain if !is_first => Some(format!("once more, after: {words}")),
-            Effect::StartedAgain | Effect::MayMove | Effect::Moves | Effect::Excluded(_) => None,
-        }
-    }
-
     fn overdue(&self) -> Vec<String> {
         let pairs = self.trials.iter().zip(self.outcomes());
         pairs
             .flat_map(|(trial, outcome)| delays(trial, &outcome))
             .collect()
+    }
+}
+
+/// Why a trial is no excuse for the start that is its `nth`, if it is none.
+fn objection(trial: &Trial, before: &Life, life: &Life, nth: usize) -> Option<String> {
+    let words = trial.words();
+    if trial.whole.is_some_and(|whole| life.start > whole) {
+        return Some(format!("when all was well again after: {words}"));
+    }
+    match trial.expectation.effect {
+        Effect::None => Some(format!("although the lease rides this out: {words}")),
+        Effect::StartedAgain if before.token != life.token => {
+            Some(format!("in a new term, although nothing was lost: {words}"))
+        }
+        Effect::StartedAgain | Effect::MayMove | Effect::Moves | Effect::Excluded(_) => {
+            let is_more = nth > trial.expectation.starts;
+            is_more.then(|| format!("once more, after: {words}"))
+        }
     }
 }
 

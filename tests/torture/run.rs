@@ -30,7 +30,10 @@ pub(crate) fn torture(effort: &Effort, network: Network) -> bool {
         if now() >= began + effort.length || is_asked_to_end() {
             break;
         }
-        trials.push(field.undergo(slot));
+        let Some(trial) = field.undergo(slot) else {
+            continue;
+        };
+        trials.push(trial);
         let evidence = field.evidence(began, &trials);
         tell::progress(&evidence);
         tell::news(&verdict, &evidence.verdict());
@@ -44,12 +47,15 @@ pub(crate) fn torture(effort: &Effort, network: Network) -> bool {
 }
 
 impl Field {
-    /// Does what a slot has, undoes it, and waits until all is well again.
-    fn undergo(&mut self, slot: &Slot) -> Trial {
+    /// Does what a slot has, undoes it, and waits until all is well again. Nothing, if nothing of it could be done.
+    fn undergo(&mut self, slot: &Slot) -> Option<Trial> {
         let mut harms = Vec::new();
         for plan in &slot.plans {
             let from = now();
-            harms.push((plan, from, self.harm(plan)));
+            match self.harm(plan) {
+                Some(harm) => harms.push((plan, from, harm)),
+                None => tell::not_done(plan),
+            }
         }
         // The shortest first: each is held from its own beginning.
         harms.sort_by_key(|(plan, from, _)| *from + plan.length);
@@ -58,9 +64,10 @@ impl Field {
         for (plan, from, harm) in harms {
             self.hold((from + plan.length).saturating_sub(now()));
             let Harm { on, place, wound } = harm;
-            self.heal(wound);
+            // Before it is undone: what was frozen executes from then on.
             let until = now();
-            expectations.push(place.expectation(plan, until - from, &self.timing));
+            self.heal(wound);
+            expectations.push(place.expectation(plan, now() - from, &self.timing));
             let kind = plan.kind().words();
             done.push(Done {
                 kind,
@@ -71,13 +78,12 @@ impl Field {
         }
         let expectation = expectations
             .into_iter()
-            .reduce(|one, other| one.beside(other, &self.timing))
-            .expect("a slot has a fault");
-        Trial {
+            .reduce(|one, other| one.beside(other, &self.timing))?;
+        Some(Trial {
             done,
             expectation,
             whole: self.wait_whole(expectation.bound),
-        }
+        })
     }
 
     /// What is known so far.

@@ -55,6 +55,11 @@ fn plan(plan: &Plan) -> String {
     format!("{kind}{aim} for {length}")
 }
 
+/// A fault that was drawn and could not be done: it counts for nothing.
+pub(crate) fn not_done(fault: &Plan) {
+    println!("  not done: {}", plan(fault));
+}
+
 /// What is wrong that was not before.
 pub(crate) fn news(before: &Verdict, verdict: &Verdict) {
     let pairs = [
@@ -209,26 +214,27 @@ fn durations(timing: &Timing) -> [(&'static str, Duration); 8] {
     ]
 }
 
-/// The longest of what the design excludes.
+/// The longest of what the design excludes, and how often it was so.
 fn beside(evidence: &Evidence) -> Vec<(String, String)> {
     let all = evidence.beside();
-    let longest = |excluded| {
+    let spans = |excluded| {
         let spans = all.iter().filter(|it| it.excluded == excluded);
-        spans.map(|it| it.span).max()
+        spans.map(|it| it.span).collect::<Vec<Duration>>()
     };
     [
-        ("two at once after a thaw", Excluded::Frozen),
+        ("two at once after a thaw", spans(Excluded::Frozen)),
         (
             "two at once after guardian and elector were killed",
-            Excluded::Orphaned,
+            spans(Excluded::Orphaned),
         ),
     ]
     .into_iter()
-    .filter_map(|(name, excluded)| {
-        let longest = longest(excluded)?;
+    .filter_map(|(name, spans)| {
+        let longest = spans.iter().max()?.as_secs_f64() * 1000.0;
+        let times = spans.len();
         Some((
             name.to_owned(),
-            format!("{} ms at most", longest.as_millis()),
+            format!("{times} times, {longest:.1} ms at most"),
         ))
     })
     .collect()

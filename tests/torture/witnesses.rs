@@ -20,6 +20,8 @@ pub(crate) struct Witnesses {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Refusal {
     pub(crate) at: Duration,
+    /// Where it was found.
+    pub(crate) host: String,
     pub(crate) line: String,
 }
 
@@ -112,6 +114,7 @@ impl Witnesses {
             }
             _ => self.refusals.push(Refusal {
                 at,
+                host: host.into(),
                 line: line.into(),
             }),
         }

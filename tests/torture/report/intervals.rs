@@ -25,16 +25,20 @@ impl Interval {
 /// When no child ran.
 pub(super) fn nobody(story: &Story) -> Vec<Interval> {
     pieces(story)
-        .filter_map(|(piece, running)| (running == 0).then_some(piece))
+        .filter_map(|(piece, running)| running.is_empty().then_some(piece))
         .collect()
 }
 
 /// When more than one child ran, but for what the design excludes: the child of a frozen host, which does not execute.
 pub(super) fn overlaps(story: &Story) -> Vec<Interval> {
     let mut merged: Vec<Interval> = Vec::new();
-    let are_two =
-        |(piece, running): &(Interval, usize)| *running > 1 && !is_excluded(story, *piece);
-    for (piece, _) in pieces(story).filter(are_two) {
+    for (piece, running) in pieces(story) {
+        let judged = running
+            .iter()
+            .filter(|life| !is_excluded(story, piece, life));
+        if running.len() < 2 || judged.count() == 1 {
+            continue;
+        }
         match merged.last_mut() {
             Some(last) if last.until == piece.from => last.until = piece.until,
             Some(_) | None => merged.push(piece),
@@ -43,15 +47,15 @@ pub(super) fn overlaps(story: &Story) -> Vec<Interval> {
     merged
 }
 
-fn is_excluded(story: &Story, piece: Interval) -> bool {
+fn is_excluded(story: &Story, piece: Interval, life: &Life) -> bool {
     let excluded = story.faults.iter();
     excluded
-        .filter(|fault| fault.label == Label::Excluded)
+        .filter(|fault| fault.label == Label::Excluded && fault.on.contains(&life.host))
         .any(|fault| fault.from <= piece.from && piece.until <= fault.until + EXCLUDED_FOR)
 }
 
-/// The run in pieces, at every start and end of a life, with how many ran.
-fn pieces(story: &Story) -> impl Iterator<Item = (Interval, usize)> {
+/// The run in pieces, at every start and end of a life, with those that ran.
+fn pieces(story: &Story) -> impl Iterator<Item = (Interval, Vec<&Life>)> {
     let mut cuts = vec![story.began, story.ended];
     cuts.extend(story.lives.iter().flat_map(|life| [life.start, life.end]));
     cuts.sort_unstable();
@@ -65,6 +69,6 @@ fn pieces(story: &Story) -> impl Iterator<Item = (Interval, usize)> {
         .collect();
     pieces.into_iter().map(|piece| {
         let is_in = |life: &&Life| life.start <= piece.from && life.end >= piece.until;
-        (piece, story.lives.iter().filter(is_in).count())
+        (piece, story.lives.iter().filter(is_in).collect())
     })
 }
