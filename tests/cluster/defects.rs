@@ -121,13 +121,10 @@ fn a_standby_that_had_to_reconnect_still_hears_at_once_that_m_is_gone() {
     let changes = || said(&standby, "the master znode changed");
     let before = changes();
     master.signal(Who::Guardian, Signal::SIGTERM);
-    wait_until("M is gone", secs(10), || {
-        !group.znodes().exists(&group.master())
-    });
     let heard = wait_until("the standby hears of it", BUSY, || changes() > before);
     group.wait_takeover(&first, BUSY);
     let gap = group.record().last_gap().expect("two ran");
-    println!("it heard of it {heard:?} after us, and nobody ran for {gap:?}");
+    println!("it heard of it within {heard:?}, and nobody ran for {gap:?}");
     assert!(master.wait_exit(secs(10)).success());
 }
 
