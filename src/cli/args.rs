@@ -71,6 +71,23 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Give back the term of a supervisor that was killed with all its processes
+    ///
+    /// A service manager runs this after each end of its unit. Nothing is released that is not on record, nor before
+    /// everything of the command is proven dead. It takes some seconds at most, and may be repeated.
+    Release {
+        /// The instance of zk-supervise@.service, or a directory that was a supervisor's RUNTIME_DIRECTORY
+        instance: PathBuf,
+    },
+    /// Have the supervisor of a unit go on with its file as it is now: for `systemctl reload`
+    ///
+    /// The command is not touched. A file that is wrong, or of another election, is refused and changes nothing.
+    Reload {
+        /// The configuration
+        file: PathBuf,
+    },
+    /// Print the JSON Schema of the configuration, by which editors complete and check it
+    Schema,
 }
 
 impl Args {
@@ -127,7 +144,9 @@ fn explain(error: clap::Error, words: &[OsString]) -> clap::Error {
     <Args as CommandFactory>::command().error(ErrorKind::InvalidSubcommand, message)
 }
 
-const COMMANDS: [&str; 5] = ["run", "check", "status", "help", "version"];
+const COMMANDS: [&str; 8] = [
+    "run", "check", "status", "release", "reload", "schema", "help", "version",
+];
 
 /// The command that `word` was probably meant to be.
 fn meant(word: &str) -> Option<&'static str> {

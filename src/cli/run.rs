@@ -2,14 +2,15 @@
 //! it starts, is the same binary under another first argument.
 
 use std::io::Read;
-use std::path::Path;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::exit;
 use super::print::complain;
 use crate::config::{self, Config};
 use crate::elector::{self, End};
-use crate::guardian::{self, Inheritance, descriptor};
+use crate::guardian::{self, Guardian, Inheritance, Refusal, State, descriptor};
 use crate::observe::{log, trace};
 use crate::process::cgroup::Cgroup;
 use crate::process::spawn::inherit;
@@ -19,15 +20,32 @@ use crate::zookeeper::{self, Ensemble, Paths};
 
 /// Runs until asked to stop.
 pub(super) fn run(file: &Path) -> ExitCode {
-    let config = match config::load(file) {
-        Ok(config) => config,
+    if let Some(state) = State::inherited() {
+        return go_on(file, state.expect("it was tried whether it can be read"));
+    }
+    match config::load(file) {
+        Ok(config) => {
+            init_log(&config, "guardian");
+            guard(guardian_setup(&config, file).prepare())
+        }
         Err(errors) => {
             complain(errors);
-            return exit::CONFIG.into();
+            exit::CONFIG.into()
         }
-    };
+    }
+}
+
+/// Takes the place of an earlier image of this process, with the configuration that was tried.
+fn go_on(file: &Path, state: State) -> ExitCode {
+    let given = inherit(state.config());
+    let path = format!("/proc/self/fd/{}", given.as_raw_fd());
+    let config = read_config(&path).expect("it was tried whether it can be read");
     init_log(&config, "guardian");
-    match guardian_setup(&config).prepare() {
+    guard(guardian_setup(&config, file).take_over(state))
+}
+
+fn guard(guardian: Result<Guardian, Refusal>) -> ExitCode {
+    match guardian {
         Ok(guardian) => {
             guardian.run();
             ExitCode::SUCCESS
@@ -39,7 +57,7 @@ pub(super) fn run(file: &Path) -> ExitCode {
     }
 }
 
-fn guardian_setup(config: &Config) -> guardian::Setup {
+fn guardian_setup(config: &Config, file: &Path) -> guardian::Setup {
     let command = &config.command;
     guardian::Setup {
         timing: config.timing,
@@ -55,7 +73,15 @@ fn guardian_setup(config: &Config) -> guardian::Setup {
         master: paths(config).master().to_owned(),
         name: config.election.name.as_str().to_owned(),
         config: config::render(config),
+        file: file.to_owned(),
     }
+}
+
+/// Whether this process was started as an image to be tried, and with which file.
+pub(super) fn trial_arguments() -> Option<PathBuf> {
+    let mut arguments = std::env::args_os();
+    (arguments.next()? == guardian::TRIAL).then_some(())?;
+    Some(arguments.next()?.into())
 }
 
 /// Whether this process was started as an elector: then its arguments are the guardian's words, not a person's.
@@ -145,9 +171,12 @@ fn init_log(config: &Config, process: &'static str) {
 
 /// Read through a file of our own: the descriptor's place in the text is shared with other electors.
 fn inherited_config() -> Option<Config> {
-    let path = format!("/proc/self/fd/{}", descriptor::CONFIG);
-    let text = std::fs::read_to_string(&path).ok()?;
-    config::parse(&text, Path::new(&path)).ok()
+    read_config(&format!("/proc/self/fd/{}", descriptor::CONFIG))
+}
+
+fn read_config(path: &str) -> Option<Config> {
+    let text = std::fs::read_to_string(path).ok()?;
+    config::parse(&text, Path::new(path)).ok()
 }
 
 fn inherited_cgroup() -> Option<Cgroup> {

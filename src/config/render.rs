@@ -29,6 +29,11 @@ fn entry(key: &Key, value: Option<String>) -> String {
         Some(value) => key.set(value),
         None => format!("# {}", key.set(key.example)),
     };
+    format!("# {} ({})\n{line}\n", key.about, remark(key))
+}
+
+/// The range of a key, if it has one, and what holds where it is not set.
+pub(super) fn remark(key: &Key) -> String {
     let range = match key.kind {
         Kind::Duration { least, most } => format!("{} to {}; ", show(least), show(most)),
         Kind::Fraction => "0.0 to 0.1; ".to_owned(),
@@ -39,7 +44,7 @@ fn entry(key: &Key, value: Option<String>) -> String {
         | Kind::Switch
         | Kind::Choice(_) => String::new(),
     };
-    format!("# {} ({range}{})\n{line}\n", key.about, key.unset)
+    range + key.unset
 }
 
 /// The value in force, as TOML; `None` where nothing is.

@@ -27,7 +27,7 @@ use super::vigil::Vigil;
 use std::time::Duration;
 
 pub use words::{
-    Action, Actions, Charge, ChildExit, ElectorExit, Fact, Grant, Order, Report, Shutdown,
+    Action, Actions, Carried, Charge, ChildExit, ElectorExit, Fact, Grant, Order, Report, Shutdown,
     StopReason, Survey, Tree,
 };
 
@@ -96,6 +96,50 @@ impl Guard {
             elector: Elector::Down { until: now },
             failures: 0,
         }
+    }
+
+    /// A guardian that goes on where an earlier image of this very process stopped.
+    #[must_use]
+    pub fn resumed(now: Time, timing: Timing, carried: &Carried) -> Guard {
+        Guard {
+            charge: carried.grant.map_or(Charge::None, Charge::Open),
+            tree: carried
+                .running_since
+                .map_or(Tree::Empty, |since| Tree::Running { since }),
+            started: carried.started,
+            exit: carried.exit,
+            ..Guard::new(now, timing)
+        }
+    }
+
+    /// What the next image of this process must know; none while it may not take over, because something is being stopped
+    /// or given back.
+    #[must_use]
+    pub fn carried(&self) -> Option<Carried> {
+        let grant = match self.charge {
+            Charge::None => None,
+            Charge::Open(grant) => Some(grant),
+            Charge::Sealed(..) | Charge::Barred(_) => return None,
+        };
+        let running_since = match self.tree {
+            Tree::Empty => None,
+            Tree::Running { since } => Some(since),
+            Tree::Stopping { .. } | Tree::Killing { .. } => return None,
+        };
+        (self.asked == Asked::Never).then_some(Carried {
+            grant,
+            started: self.started,
+            exit: self.exit,
+            running_since,
+        })
+    }
+
+    /// The same, but where the lease has so little left that enforcing it comes first.
+    #[must_use]
+    pub fn unhurried(&self, now: Time) -> Option<Carried> {
+        let carried = self.carried()?;
+        let has_time = |grant: Grant| now + self.timing.kill_margin < self.stop_at(&grant);
+        carried.grant.is_none_or(has_time).then_some(carried)
     }
 
     /// Records `fact`, compares what is with what must be, and says what is to be done.
@@ -239,7 +283,12 @@ impl Guard {
 
     /// Takes a lease over, or a longer one of the same term; what the term began with stays (R2, R9).
     fn accept(&mut self, now: Time, grant: Grant) {
-        let is_credible = grant.end <= now + self.timing.lease && now < self.stop_at(&grant);
+        // A lease that was granted before a reload may be longer than any is now: it goes on, and nothing extends it.
+        let longest = match self.charge {
+            Charge::Open(held) => held.end.max(now + self.timing.lease),
+            Charge::None | Charge::Sealed(..) | Charge::Barred(_) => now + self.timing.lease,
+        };
+        let is_credible = grant.end <= longest && now < self.stop_at(&grant);
         match self.charge {
             Charge::None
                 if is_credible && self.tree == Tree::Empty && self.asked == Asked::Never =>

@@ -51,7 +51,7 @@
 //! | **R8** | A read older than what we know proves nothing; a lost answer is settled by trying the same again, then reading. | [`supervisor`], [`term`], [`candidacy`] |
 //! | **R9** | The guardian knows all of the term, enforces it by itself, and hands it to the next elector. | [`guard`] |
 //! | **R10** | Who saw `T` unchanged for the full wait-out may depose its holder, whatever `M`'s session says. | [`candidacy`] |
-//! | **R11** | A release from outside needs the recorded term, and a tree that was itself proven empty. | |
+//! | **R11** | A release from outside needs the recorded term, and a tree that was itself proven empty. | `cli/release.rs` |
 //! | **R12** | The session is left open by every end but a clean one, so that an accident does not free `M`. | |
 //!
 //! # Who checks it

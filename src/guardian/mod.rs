@@ -4,12 +4,16 @@
 //! process beside the child, tells it of leases, and whatever becomes of the elector, the guardian stops the tree in
 //! time. All decisions are [`core::guard`](crate::core::guard)'s; this waits, looks, and carries out.
 
+mod herald;
+mod recorded;
 mod setup;
+mod state;
 mod story;
+mod succession;
 
 use crate::clock;
 use crate::core::guard::{
-    Action, ElectorExit, Fact, Grant, Guard, Order, Survey, Tree as TreeState,
+    Action, Carried, ElectorExit, Fact, Grant, Guard, Order, Survey, Tree as TreeState,
 };
 use crate::core::guard::{ChildExit, StopReason};
 use crate::core::time::Time;
@@ -25,10 +29,18 @@ use nix::sys::timerfd::{Expiration, TimerFd, TimerSetTimeFlags};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::PathBuf;
 use std::time::Duration;
 
+use herald::Herald;
+use recorded::Ledger;
+
+use state::Shell;
+use succession::{Handed, Succession};
+
+pub use recorded::{Recorded, Unrecorded};
 pub use setup::{Inheritance, Refusal, Setup};
+pub use state::State;
+pub use succession::{TRIAL, descriptor as trial};
 
 /// The descriptors an elector finds.
 pub mod descriptor {
@@ -54,7 +66,7 @@ pub struct Guardian {
     config: OwnedFd,
     stop_signal: Signal,
     cgroup: Option<Cgroup>,
-    cgroup_path: PathBuf,
+    shell: Shell,
     oom_score: Vec<u8>,
     tree: Option<Tree>,
     strangers: Strangers,
@@ -62,6 +74,9 @@ pub struct Guardian {
     /// Of an elector that closed its end, until it is reaped: R5. It ends by itself, or is killed for its silence.
     parting: Option<Wire>,
     alarm_at: Time,
+    ledger: Option<Ledger>,
+    herald: Option<Herald>,
+    succession: Succession,
     end: End,
 }
 
@@ -79,11 +94,13 @@ impl Guardian {
             self.step(Fact::Woke);
             self.look_at_processes();
             self.hear_elector();
+            self.succeed();
+            self.publish();
             self.wait();
             self.hear_signals();
         }
         if self.cgroup.is_some() {
-            cgroup::remove(&self.cgroup_path);
+            cgroup::remove(&self.shell.cgroup);
         }
     }
 
@@ -175,6 +192,10 @@ impl Guardian {
     }
 
     fn start_elector(&mut self) -> Option<Fact> {
+        if self.succession.is_due() && self.carried().is_some() {
+            // R5: the next image starts its own.
+            return Some(Fact::ElectorExited(ElectorExit::Failed));
+        }
         match self.fork_elector() {
             Ok(pid) => {
                 story::elector_started(pid);
@@ -228,10 +249,54 @@ impl Guardian {
         }
     }
 
+    /// Goes on with a reload, and gives way to the next image once that is proven able and nobody else speaks for the term
+    /// (R5).
+    fn succeed(&mut self) {
+        let main = self.tree.as_ref().map(Tree::main);
+        let core = self.carried();
+        let shell = &self.shell;
+        let handed = core.map(|core| Handed { core, shell, main });
+        self.succession
+            .advance(clock::now(), &self.config, handed.as_ref());
+        self.strangers.trial = self.succession.trial();
+        match (handed, self.strangers.elector) {
+            (Some(_), Some(elector)) if self.succession.is_due() => {
+                _ = kill(elector, Signal::SIGKILL);
+            }
+            (Some(handed), None) if self.succession.is_due() => self.succession.give_way(&handed),
+            (Some(_) | None, _) => {}
+        }
+    }
+
+    /// What may be handed over: nothing while anything is half done, nor when the lease must soon be enforced.
+    fn carried(&self) -> Option<Carried> {
+        let is_half_done = |tree: &Tree| tree.progress() != Progress::Started;
+        if self.tree.as_ref().is_some_and(is_half_done) {
+            return None;
+        }
+        self.guard.unhurried(clock::now())
+    }
+
+    /// For whoever comes after us, and for the service manager.
+    fn publish(&mut self) {
+        let report = self.guard.report();
+        if let Some(ledger) = &mut self.ledger {
+            ledger.keep(report.charge);
+        }
+        if let Some(herald) = &mut self.herald {
+            herald.tell(clock::now(), &report, self.tree.as_ref().map(Tree::main));
+        }
+    }
+
     fn hear_elector(&mut self) {
         loop {
             match self.wire.as_ref().map(Wire::receive::<Order>) {
-                Some(Received::Message(order)) => self.step(Fact::Ordered(order)),
+                Some(Received::Message(order)) => {
+                    self.step(Fact::Ordered(order));
+                    if let Some(herald) = &mut self.herald {
+                        herald.note_elector();
+                    }
+                }
                 Some(Received::Closed) => self.parting = self.wire.take(),
                 Some(Received::Nothing) | None => return,
             }
@@ -266,7 +331,9 @@ impl Guardian {
             Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => ElectorExit::Failed,
             _ => return,
         };
-        story::elector_ended(status);
+        if !self.succession.is_due() {
+            story::elector_ended(status);
+        }
         self.strangers.elector = None;
         self.wire = None;
         self.parting = None;
@@ -295,8 +362,10 @@ impl Guardian {
                     self.step(Fact::Woke);
                     self.step(Fact::ShutdownAsked);
                 }
-                // SIGPIPE is what a line of ours got from a log that nobody reads: to say so would raise the next.
-                Ok(Signal::SIGCHLD | Signal::SIGPIPE) | Err(_) => {}
+                // SIGPIPE is what a line of ours got from a log that nobody reads: to say so would raise the next. SIGCONT
+                // comes of every stop by systemd (`systemd.kill(5)`).
+                Ok(Signal::SIGCHLD | Signal::SIGPIPE | Signal::SIGCONT) | Err(_) => {}
+                Ok(Signal::SIGHUP) => self.succession.ask(clock::now()),
                 Ok(signal) => story::signal_ignored(signal),
             }
         }

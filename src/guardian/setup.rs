@@ -1,26 +1,32 @@
 //! What the guardian does before it guards: all that needs the heap.
 
+use super::herald::Herald;
+use super::recorded::{DIRECTORY, Ledger, Recorded};
+use super::state::{self, Shell, State};
+use super::succession::{Succession, TRIAL};
 use super::{ELECTOR, End, Guardian, story};
 use crate::clock;
 use crate::core::guard::Guard;
 use crate::core::lease::Timing;
 use crate::core::time::Time;
+use crate::observe::notify;
 use crate::process::cgroup::Cgroup;
 use crate::process::hunt::{GUARDIAN, MASTER, Mark, NAME, TOKEN};
 use crate::process::posture::{Posture, block_signals};
 use crate::process::spawn::{Program, keep_strays_from_children, lift};
 use crate::process::sweep::{Identity, LeftGroups, clear_host};
-use crate::process::tree::{Strangers, can_list_children, children};
+use crate::process::tree::{Strangers, Tree, can_list_children, children};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
+use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How many descriptors guardian and elector must be allowed: those that are handed on are numbered from 64, and sockets
 /// to servers come and go.
@@ -47,6 +53,8 @@ pub struct Setup {
     pub name: String,
     /// The configuration in force, for the elector.
     pub config: String,
+    /// The file it is read from anew at a reload.
+    pub file: PathBuf,
 }
 
 /// Whether the child inherits the supervisor's environment.
@@ -101,21 +109,56 @@ impl Setup {
         }
         let groups = LeftGroups::of(&self.master, &self.name);
         self.clear_host(groups.as_ref());
-        keep_strays_from_children();
-        nix::sys::prctl::set_child_subreaper(true).map_err(refused("prctl"))?;
-        let signals = block_signals().map_err(refused("sigprocmask"))?;
-        let inherited = children();
-        let cgroup_path = groups
-            .map(|groups| groups.path_for(own))
-            .unwrap_or_default();
-        let cgroup = Cgroup::make(&cgroup_path);
-        let config = self.share_config()?;
-        open_null_input()?;
+        let signals = take_charge()?;
+        let strangers = children();
+        let path = groups.map(|groups| groups.path_for(own));
+        let cgroup = Cgroup::make(&path.clone().unwrap_or_default());
         let posture = Posture::take();
         story::ready(&self, &posture, cgroup.as_ref().err());
+        let shell = Shell {
+            incarnation: random()?,
+            cgroup: path.filter(|_| cgroup.is_ok()).unwrap_or_default(),
+            oom_score: posture.oom_score,
+            strangers,
+        };
+        let guard = Guard::new(clock::now(), self.timing);
+        self.guard(own, &signals, shell, cgroup.ok(), guard, None)
+    }
+
+    /// Takes the place of an earlier image of this very process, in the middle of all that it did.
+    ///
+    /// # Errors
+    /// This host cannot be guarded any more; then the child dies with this process.
+    pub fn take_over(self, state: State) -> Result<Guardian, Refusal> {
+        let signals = take_charge()?;
+        let cgroup = match state.shell.cgroup.as_os_str().is_empty() {
+            true => None,
+            false => Some(Cgroup::open(&state.shell.cgroup).map_err(refused("open"))?),
+        };
+        _ = Posture::take();
+        story::resumed(&self, &state.core, state.main);
+        let tree = match state.main {
+            Some(main) => Some(Tree::inherited(Pid::from_raw(main)).map_err(refused("open"))?),
+            None => None,
+        };
+        let guard = Guard::resumed(clock::now(), self.timing, &state.core);
+        self.guard(Identity::own(), &signals, state.shell, cgroup, guard, tree)
+    }
+
+    fn guard(
+        self,
+        own: Identity,
+        signals: &SigSet,
+        shell: Shell,
+        cgroup: Option<Cgroup>,
+        guard: Guard,
+        tree: Option<Tree>,
+    ) -> Result<Guardian, Refusal> {
+        let config = self.share_config()?;
+        open_null_input()?;
         Ok(Guardian {
-            guard: Guard::new(clock::now(), self.timing),
-            signals: SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+            guard,
+            signals: SignalFd::with_flags(signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
                 .map_err(refused("signalfd"))?,
             timer: TimerFd::new(
                 ClockId::CLOCK_BOOTTIME,
@@ -123,22 +166,63 @@ impl Setup {
             )
             .map_err(refused("timerfd_create"))?,
             child: self.child(own),
-            elector: elector(own)?,
+            elector: elector(own, shell.incarnation),
             config,
             stop_signal: self.stop_signal,
-            cgroup: cgroup.ok(),
-            cgroup_path,
-            oom_score: posture.oom_score,
-            tree: None,
+            cgroup,
+            oom_score: shell.oom_score.to_string().into_bytes(),
+            tree,
             strangers: Strangers {
-                elector: None,
-                inherited,
+                inherited: shell.strangers.clone(),
+                ..Strangers::default()
             },
             wire: None,
             parting: None,
             alarm_at: Time::NEVER,
+            ledger: self.ledger(own, &shell.cgroup),
+            herald: Herald::new(&self.master, self.timing.kill_margin),
+            succession: self.succession()?,
+            shell,
             end: End::NotYet,
         })
+    }
+
+    /// The image that our file holds when it is asked for: as it is tried, and as it takes our place.
+    fn succession(&self) -> Result<Succession, Refusal> {
+        let image = std::env::current_exe().map_err(|error| Refusal::System("readlink", error))?;
+        let image = c_string(image.into_os_string().into_vec());
+        let file = self.file.clone().into_os_string().into_vec();
+        let trial = [TRIAL.as_bytes().to_vec(), file].map(c_string);
+        let next = std::env::args_os().map(|word| c_string(word.into_vec()));
+        let without = |name: &str| own_environment(&[name, state::VARIABLE]);
+        Ok(Succession::new(
+            Program::new(
+                image.clone(),
+                trial.into(),
+                without(notify::SOCKET),
+                None,
+                None,
+            ),
+            Program::new(
+                image,
+                next.collect(),
+                without(state::VARIABLE),
+                Some(state::VARIABLE),
+                None,
+            ),
+        ))
+    }
+
+    /// Where the service manager has given us a directory (`RuntimeDirectory=`, `systemd.exec(5)`).
+    fn ledger(&self, own: Identity, cgroup: &Path) -> Option<Ledger> {
+        let directory = Recorded::directory()?;
+        match Ledger::make(&directory, &self.config, own, cgroup) {
+            Ok(ledger) => Some(ledger),
+            Err(error) => {
+                story::nothing_recorded(&directory, &error);
+                None
+            }
+        }
     }
 
     /// Before any campaign: what an earlier supervisor of this candidate left here is found, said and killed.
@@ -163,6 +247,9 @@ impl Setup {
             "WATCHDOG_USEC",
             "LISTEN_FDS",
             "LISTEN_PID",
+            "LISTEN_FDNAMES",
+            DIRECTORY,
+            state::VARIABLE,
             TOKEN,
         ] {
             variables.remove(name.as_bytes());
@@ -220,28 +307,41 @@ fn check_descriptors() -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The same binary, by the one name that is right even after the file was replaced.
-fn elector(own: Identity) -> Result<Program, Refusal> {
+/// From here on this process is told of signals, and given whoever loses its parent.
+fn take_charge() -> Result<SigSet, Refusal> {
+    keep_strays_from_children();
+    nix::sys::prctl::set_child_subreaper(true).map_err(refused("prctl"))?;
+    block_signals().map_err(refused("sigprocmask"))
+}
+
+fn random() -> Result<u64, Refusal> {
     let mut random = [0; 8];
     let mut source =
         std::fs::File::open("/dev/urandom").map_err(|error| Refusal::System("open", error))?;
     std::io::Read::read_exact(&mut source, &mut random)
         .map_err(|error| Refusal::System("read", error))?;
-    let incarnation = format!("{:016x}", u64::from_ne_bytes(random));
-    let arguments =
-        [ELECTOR.to_owned(), own.to_string(), incarnation].map(|text| c_string(text.into_bytes()));
-    let variables = std::env::vars_os().filter(|(name, _)| name != "NOTIFY_SOCKET");
+    Ok(u64::from_ne_bytes(random))
+}
+
+/// The same binary, by the one name that is right even after the file was replaced.
+fn elector(own: Identity, incarnation: u64) -> Program {
+    let words = [
+        ELECTOR.to_owned(),
+        own.to_string(),
+        format!("{incarnation:016x}"),
+    ];
+    let arguments = words.map(|text| c_string(text.into_bytes()));
+    let environment = own_environment(&[notify::SOCKET, state::VARIABLE]);
+    let path = c"/proc/self/exe".to_owned();
+    Program::new(path, arguments.into(), environment, None, None)
+}
+
+fn own_environment(without: &[&str]) -> Vec<CString> {
+    let variables = std::env::vars_os().filter(|(name, _)| !without.iter().any(|it| name == it));
     let joined = |(name, value): (OsString, OsString)| {
         c_string([name.into_vec(), value.into_vec()].join(&b'='))
     };
-    let environment = variables.map(joined).collect();
-    Ok(Program::new(
-        c"/proc/self/exe".to_owned(),
-        arguments.into(),
-        environment,
-        None,
-        None,
-    ))
+    variables.map(joined).collect()
 }
 
 /// Standard input is nobody's: neither the child nor an elector shall take a terminal's.

@@ -1,13 +1,14 @@
 //! The guardian's part of the operator's story.
 
 use super::setup::Setup;
-use crate::core::guard::{Charge, ChildExit, Report, Shutdown, StopReason, Tree};
+use crate::core::guard::{Carried, Charge, ChildExit, Report, Shutdown, StopReason, Tree};
 use crate::observe::log::{Value, error, info, warn};
 use crate::process::posture::Posture;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
+use std::path::Path;
 
 fn number(pid: Pid) -> Value<'static> {
     Value::Number(pid.as_raw().into())
@@ -145,6 +146,16 @@ pub(super) fn elector_ended(status: nix::Result<WaitStatus>) {
     }
 }
 
+pub(super) fn nothing_recorded(directory: &Path, error: &std::io::Error) {
+    warn(
+        "no term is put on record: `release` will find none",
+        &[
+            ("directory", Value::Text(&directory.display())),
+            ("reason", Value::Text(error)),
+        ],
+    );
+}
+
 pub(super) fn shutdown_asked(signal: Signal) {
     info(
         "asked to stop",
@@ -153,16 +164,35 @@ pub(super) fn shutdown_asked(signal: Signal) {
 }
 
 pub(super) fn signal_ignored(signal: Signal) {
-    let reason = if signal == Signal::SIGHUP {
-        "the configuration is read at the start only"
-    } else {
-        "it has no meaning here"
-    };
     info(
         "signal ignored",
         &[
             ("signal", Value::Text(&signal.as_str())),
-            ("reason", Value::Text(&reason)),
+            ("reason", Value::Text(&"it has no meaning here")),
         ],
     );
+}
+
+pub(super) fn reload_refused(why: &str, reason: &dyn std::fmt::Display) {
+    let fields = [("why", Value::Text(&why)), ("reason", Value::Text(reason))];
+    error("not reloaded", &fields);
+}
+
+pub(super) fn giving_way() {
+    info("giving way to the new image", &[]);
+}
+
+pub(super) fn resumed(setup: &Setup, inherited: &Carried, main: Option<i32>) {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut fields = vec![
+        ("version", Value::Text(&version)),
+        ("master", Value::Text(&setup.master)),
+    ];
+    if let Some(grant) = &inherited.grant {
+        fields.push(("token", Value::Number(grant.token.0)));
+    }
+    if let Some(main) = main {
+        fields.push(("pid", Value::Number(main.into())));
+    }
+    info("supervisor goes on, reloaded", &fields);
 }

@@ -3,6 +3,7 @@
 //! A line is dropped rather than waited for: neither process may hang because nobody reads its log. How many were
 //! dropped is said in the next line that goes out.
 
+use super::text::Text;
 use crate::clock;
 use std::fmt::{self, Display, Write};
 use std::os::fd::OwnedFd;
@@ -185,18 +186,12 @@ impl Sink {
     }
 }
 
-/// A line being written into a buffer of its own; what does not fit is cut.
-struct Line {
-    buffer: [u8; LONGEST_LINE],
-    length: usize,
-}
+/// A line being written.
+struct Line(Text<LONGEST_LINE>);
 
 impl Line {
     fn new() -> Line {
-        Line {
-            buffer: [0; LONGEST_LINE],
-            length: 0,
-        }
+        Line(Text::new())
     }
 
     fn text(level: Level, process: &str, message: &str, fields: &[Field<'_>]) -> Line {
@@ -227,13 +222,14 @@ impl Line {
     /// `name=value`, quoted where it would be hard to read without.
     fn put_text_field(&mut self, name: &str, text: &dyn Display) {
         self.put(format_args!(" {name}="));
-        let start = self.length;
-        _ = write!(Plain(self), "{text}");
+        let start = self.0.len();
+        self.put(format_args!("{text}"));
         let is_simple = |byte: &u8| {
             byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'=') || *byte >= 0x80
         };
-        if start == self.length || !self.buffer[start..self.length].iter().all(is_simple) {
-            self.length = start;
+        let shown = &self.0.as_bytes()[start..];
+        if shown.is_empty() || !shown.iter().all(is_simple) {
+            self.0.truncate(start);
             self.put_quoted(text);
         }
     }
@@ -272,41 +268,29 @@ impl Line {
 
     fn put_quoted(&mut self, text: &dyn Display) {
         self.put(format_args!("\""));
-        _ = write!(Escaped(self), "{text}");
+        _ = write!(Escaped(&mut self.0), "{text}");
         self.put(format_args!("\""));
     }
 
     fn put(&mut self, arguments: fmt::Arguments<'_>) {
-        _ = Plain(self).write_fmt(arguments);
+        self.0.put(arguments);
     }
 
     /// The whole line, with its end.
     fn finish(&mut self) -> &[u8] {
-        self.length = self.length.min(LONGEST_LINE - 1);
-        self.buffer[self.length] = b'\n';
-        &self.buffer[..=self.length]
-    }
-}
-
-struct Plain<'a>(&'a mut Line);
-
-impl Write for Plain<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = LONGEST_LINE - 1 - self.0.length;
-        let length = text.floor_char_boundary(room.min(text.len()));
-        self.0.buffer[self.0.length..][..length].copy_from_slice(&text.as_bytes()[..length]);
-        self.0.length += length;
-        Ok(())
+        self.0.truncate(LONGEST_LINE - 1);
+        self.put(format_args!("\n"));
+        self.0.as_bytes()
     }
 }
 
 /// Escapes what JSON must have escaped; the same serves a quoted text field.
-struct Escaped<'a>(&'a mut Line);
+struct Escaped<'a>(&'a mut Text<LONGEST_LINE>);
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
-            let mut plain = Plain(self.0);
+            let plain = &mut *self.0;
             match c {
                 '"' | '\\' => write!(plain, "\\{c}")?,
                 '\n' => plain.write_str("\\n")?,

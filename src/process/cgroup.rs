@@ -46,13 +46,20 @@ impl Cgroup {
     /// It may not be made here: no v2 hierarchy, not delegated, read-only.
     pub fn make(path: &Path) -> std::io::Result<Cgroup> {
         std::fs::create_dir(path)?;
-        let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let directory = nix::fcntl::open(path, flags, Mode::empty())?;
-        let opened = super::spawn::lift(&directory).and_then(Cgroup::from_directory);
-        opened.map_err(|errno| {
+        Cgroup::open(path).map_err(|errno| {
             _ = std::fs::remove_dir(path);
             errno.into()
         })
+    }
+
+    /// The control group `path`, which is there.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn open(path: &Path) -> nix::Result<Cgroup> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let directory = nix::fcntl::open(path, flags, Mode::empty())?;
+        super::spawn::lift(&directory).and_then(Cgroup::from_directory)
     }
 
     /// The control group whose directory was inherited.

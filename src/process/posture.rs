@@ -18,20 +18,21 @@ pub struct Posture {
     pub locked: bool,
     /// The kernel will kill it late when memory runs out.
     pub oom_protected: bool,
-    /// The score that its children are given back.
-    pub oom_score: Vec<u8>,
+    /// The score that its children are given: its own before, or zero where it was protected already.
+    pub oom_score: i32,
 }
 
 impl Posture {
     /// Takes what can be had.
     #[must_use]
     pub fn take() -> Posture {
-        let oom_score = std::fs::read("/proc/self/oom_score_adj").unwrap_or_else(|_| b"0".to_vec());
+        let inherited = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+        let inherited: i32 = inherited.trim().parse().unwrap_or_default();
         Posture {
             realtime: run_before_others(),
             locked: lock_memory(),
             oom_protected: std::fs::write("/proc/self/oom_score_adj", OOM_SCORE).is_ok(),
-            oom_score,
+            oom_score: inherited.max(0),
         }
     }
 }

@@ -142,15 +142,18 @@ impl Program {
         }
     }
 
+    /// Becomes it, in place of what this process is: does not return unless that failed.
+    pub fn become_this(&self) -> Errno {
+        // SAFETY: the arrays end in null and point to strings that `self` owns.
+        unsafe { libc::execve(self.path.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr()) };
+        Errno::last()
+    }
+
     /// In the new process: does not return unless something failed.
     fn become_program(&self, surroundings: &Surroundings<'_>, parent: Pid) -> Errno {
         match self.prepare(surroundings, parent) {
             Err(errno) => errno,
-            Ok(()) => {
-                // SAFETY: the arrays end in null and point to strings that `self` owns.
-                unsafe { libc::execve(self.path.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr()) };
-                Errno::last()
-            }
+            Ok(()) => self.become_this(),
         }
     }
 
@@ -182,6 +185,16 @@ impl Program {
 }
 
 impl Spawned {
+    /// A process that is known to have become its program.
+    ///
+    /// # Errors
+    /// No more descriptors.
+    pub fn started(pid: Pid) -> nix::Result<Spawned> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let failure = nix::fcntl::open("/dev/null", flags, Mode::empty())?;
+        Ok(Spawned { pid, failure })
+    }
+
     /// What it has become. A failure is told once.
     #[must_use]
     pub fn progress(&self) -> Progress {

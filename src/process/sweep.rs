@@ -6,6 +6,7 @@
 use super::cgroup::{self, Cgroup};
 use super::hunt::{Evidence, Found, Mark, hunt};
 use crate::clock;
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::collections::BTreeSet;
@@ -114,10 +115,45 @@ pub enum Proof {
 /// Kills all that the guardian `of` left, until nothing is left or `limit` has passed.
 #[must_use]
 pub fn sweep(of: Identity, main: Option<i32>, cgroup: Option<&Cgroup>, limit: Duration) -> Proof {
+    prove(limit, || sweep_once(of, main, cgroup))
+}
+
+/// The same long afterwards: by then the number of a process group may be another's, and the control group, if there was
+/// one at `cgroup`, may be removed, which only an empty one is.
+#[must_use]
+pub fn sweep_remains(of: Identity, cgroup: Option<&Path>, limit: Duration) -> Proof {
+    prove(limit, || {
+        if cgroup.is_some_and(|path| !is_proven_empty(path)) {
+            return None;
+        }
+        let found = hunt(&Mark::StartedBy(of)).ok()?;
+        let is_vouched = cgroup.is_some() || found.hidden.is_empty();
+        (is_vouched && found.marked.is_empty()).then_some(found)
+    })
+}
+
+/// Kills what is in it.
+fn is_proven_empty(cgroup: &Path) -> bool {
+    match fs::read_to_string(cgroup.join("cgroup.events")) {
+        Ok(text) if text.lines().any(|line| line == "populated 0") => true,
+        Ok(_) => {
+            let _ = clear_group(cgroup);
+            false
+        }
+        // It is removed, which only an empty one can be.
+        Err(error) => {
+            let gone = [Errno::ENOENT, Errno::ENODEV].map(|errno| errno as i32);
+            error.raw_os_error().is_some_and(|it| gone.contains(&it))
+        }
+    }
+}
+
+/// Looks until hunts in a row show that nothing is left, or `limit` has passed.
+fn prove(limit: Duration, mut look: impl FnMut() -> Option<Found>) -> Proof {
     let end = clock::now() + limit;
     let mut evidence = Evidence::default();
     loop {
-        match sweep_once(of, main, cgroup) {
+        match look() {
             Some(found) if evidence.suffices(&found) => return Proof::Dead,
             Some(_) => {}
             None => evidence = Evidence::default(),

@@ -33,13 +33,16 @@ pub struct Tree {
 pub struct Strangers {
     /// The elector.
     pub elector: Option<Pid>,
+    /// An image that is tried before it takes our place.
+    pub trial: Option<Pid>,
     /// Children the guardian's process had before it became one.
     pub inherited: Vec<i32>,
 }
 
 impl Strangers {
     fn include(&self, pid: i32) -> bool {
-        self.elector.is_some_and(|elector| elector.as_raw() == pid) || self.inherited.contains(&pid)
+        let ours = [self.elector, self.trial];
+        ours.contains(&Some(Pid::from_raw(pid))) || self.inherited.contains(&pid)
     }
 }
 
@@ -49,6 +52,17 @@ impl Tree {
     pub fn new(main: Spawned) -> Tree {
         let progress = Progress::Starting;
         Tree { main, progress }
+    }
+
+    /// The tree of a child that an earlier image of this process started.
+    ///
+    /// # Errors
+    /// No more descriptors.
+    pub fn inherited(main: Pid) -> nix::Result<Tree> {
+        Ok(Tree {
+            main: Spawned::started(main)?,
+            progress: Progress::Started,
+        })
     }
 
     /// What its main process had become at the last survey.

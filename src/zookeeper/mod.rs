@@ -21,6 +21,7 @@ pub mod paths;
 mod publish;
 pub mod reach;
 pub mod record;
+pub mod release;
 pub mod session;
 pub mod survey;
 mod transaction;

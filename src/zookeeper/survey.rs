@@ -179,7 +179,9 @@ pub fn probe(ensemble: &Ensemble, timing: &Timing) -> Result<Probe, SurveyError>
     })
 }
 
-fn wait_for<T>(work: impl Future<Output = Result<T, SurveyError>>) -> Result<T, SurveyError> {
+pub(super) fn wait_for<T>(
+    work: impl Future<Output = Result<T, SurveyError>>,
+) -> Result<T, SurveyError> {
     let no_runtime = |error: io::Error| SurveyError::Unreachable {
         reason: format!("no runtime: {error}"),
     };
@@ -192,7 +194,7 @@ fn wait_for<T>(work: impl Future<Output = Result<T, SurveyError>>) -> Result<T, 
     result
 }
 
-async fn connect(ensemble: &Ensemble, timing: &Timing) -> Result<Client, SurveyError> {
+pub(super) async fn connect(ensemble: &Ensemble, timing: &Timing) -> Result<Client, SurveyError> {
     open(ensemble, timing, Dropped::Closes)
         .await
         .map_err(|reason| SurveyError::Unreachable { reason })
@@ -312,7 +314,7 @@ async fn try_setting(client: &Client, term: &str, absent: &str) -> Result<(), Su
     }
 }
 
-fn failure(path: &str, error: &Error) -> SurveyError {
+pub(super) fn failure(path: &str, error: &Error) -> SurveyError {
     let reason = error.to_string();
     if is_forbidden(error) {
         let path = path.to_owned();

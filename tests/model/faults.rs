@@ -48,6 +48,8 @@ pub(crate) enum Kind {
     ChildExit,
     /// All of the host is gone.
     PowerFailure,
+    /// The guardian kills its elector and becomes another image of itself.
+    Reload,
     /// A host on which nothing runs starts a supervisor.
     Start,
 }
@@ -223,6 +225,7 @@ impl World {
                 runs
             }
             Kind::Shutdown => runs,
+            Kind::Reload => runs && place.carried().is_some(),
             Kind::Continue => is_its_turn && place.is_stopped(),
             Kind::Cut => place.guardian.is_some() && place.link == Link::Whole && is_its_turn,
             Kind::Heal => place.link == Link::Cut,
@@ -270,6 +273,11 @@ impl World {
             Kind::Continue => self.resume_all(host),
             Kind::Cut => self.hosts[host].link = Link::Cut,
             Kind::Heal => self.hosts[host].link = Link::Whole,
+            Kind::Reload => {
+                self.leave_straggler(host, 0);
+                let now = setup.local(host, self.now);
+                self.hosts[host].reload(setup, host, now);
+            }
             Kind::Shutdown => self.hosts[host].tell_guardian(Fact::ShutdownAsked),
             Kind::ChildExit => self.hosts[host].lose_tree(ChildExit::Code(0)),
             Kind::PowerFailure => self.hosts[host] = Host::absent(),

@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use zk_supervise::core::election::{TermId, Token, Transaction};
 use zk_supervise::core::facts::{Action, Event, Exit, News, SessionEvent, Sweep};
-use zk_supervise::core::guard::{self, ChildExit, ElectorExit, Fact, Grant, Guard, Survey};
+use zk_supervise::core::guard::{
+    self, Carried, ChildExit, ElectorExit, Fact, Grant, Guard, Survey,
+};
 use zk_supervise::core::supervisor::{Settings, Supervisor};
 use zk_supervise::core::time::Time;
 
@@ -123,6 +125,24 @@ impl Host {
                 .inbox
                 .retain(|fact| !matches!(fact, Fact::Ordered(_)));
             guardian.inbox.push_back(Fact::ElectorExited(exit));
+        }
+    }
+
+    /// What the next image of the guardian would have to know, if it may take over.
+    pub(crate) fn carried(&self) -> Option<Carried> {
+        self.guardian.as_ref()?.guard.carried()
+    }
+
+    /// The elector is killed and reaped; what was looked at is looked at again.
+    pub(crate) fn reload(&mut self, setup: &Setup, host: usize, now: Time) {
+        let Some(carried) = self.carried() else {
+            return;
+        };
+        self.lose_elector(0, ElectorExit::Failed);
+        if let Some(guardian) = &mut self.guardian {
+            let is_seen_again = |fact: &Fact| matches!(fact, Fact::Surveyed(_));
+            guardian.inbox.retain(is_seen_again);
+            guardian.guard = Guard::resumed(now, setup.hosts[host].timing, &carried);
         }
     }
 

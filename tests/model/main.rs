@@ -54,8 +54,8 @@ mod world;
 
 use faults::Kind::{
     ChildExit, Continue, Cut, Deletion, ElectorCrash, ElectorStop, Expiry, GuardianCrash,
-    GuardianStop, Heal, LostReply, LostRequest, PowerFailure, Shutdown, SlowReply, StaleLook,
-    Start,
+    GuardianStop, Heal, LostReply, LostRequest, PowerFailure, Reload, Shutdown, SlowReply,
+    StaleLook, Start,
 };
 use properties::{
     DEPOSE, Findings, ONE_TREE, RELEASE, RESUME, SOMEBODY_RUNS, STOP_BY_LEASE, TWO_TAKEOVERS,
@@ -115,6 +115,29 @@ fn crashes_and_pauses_of_the_guardian_do_not_make_two_trees() {
     let more = [GuardianCrash, GuardianStop, Continue, Expiry, Start].map(|kind| kind.times(1));
     let setup = bounded(Setup::pair(&faults, 8), Setup::pair(&more, 8));
     Findings::of("guardians", &setup).keep_the_promise_and_show(&[RELEASE, WAIT_OUT]);
+}
+
+#[test]
+fn reloads_do_not_make_two_trees() {
+    let faults = [Reload.times(1), Expiry.times(1), LostReply.times(1)];
+    let more = [
+        Reload.times(2),
+        Expiry.times(1),
+        LostReply.times(1),
+        ElectorCrash.times(1),
+    ];
+    let setup = bounded(Setup::pair(&faults, 8), Setup::pair(&more, 8));
+    Findings::of("reloads", &setup).keep_the_promise_and_show(&[RESUME, WAIT_OUT]);
+}
+
+/// P2
+#[test]
+fn a_reload_does_not_touch_the_child() {
+    let setup = Setup {
+        climate: Climate::Calm,
+        ..Setup::pair(&[Reload.times(2)], 8)
+    };
+    Findings::of("calm reloads", &setup).keep_the_promise_and_show(&[RESUME]);
 }
 
 #[test]

@@ -498,3 +498,103 @@ fn a_lease_has_its_end_whether_the_term_is_open_or_sealed() {
     assert_eq!(end(&open.then(100_100, give_up)), Some(at(124_900)));
     assert_eq!(end(&none.then(100_000, give_up)), None, "barred");
 }
+
+/// Another image of the guardian: it knows all of the term (R9), trusts no elector yet (R6), and starts one.
+#[test]
+fn what_is_carried_over_is_all_there_is_to_know() {
+    for (state, mut scene) in states() {
+        let now = scene.now;
+        let may_be = ["none", "open, waiting", "open, running"].contains(&state);
+        let Some(carried) = scene.guard.carried() else {
+            assert!(!may_be, "{state}");
+            continue;
+        };
+        assert!(may_be, "{state}");
+        let guard = Guard::resumed(at(now), Wish::default().timing(), &carried);
+        assert_eq!(guard.report(), scene.guard.report(), "{state}");
+        let mut next = Scene { guard, now };
+        assert_eq!(
+            next.step(now, Fact::Woke),
+            [Action::StartElector],
+            "{state}"
+        );
+        assert_eq!(next.guard.carried(), Some(carried), "{state}");
+        let _ = scene.step(now, Fact::ShutdownAsked);
+        assert_eq!(scene.guard.carried(), None, "{state}: it leaves");
+    }
+}
+
+/// R6: a child that ended is not started again by the next image before its own elector has proven the term.
+#[test]
+fn the_next_image_starts_no_child_on_the_word_of_the_last() {
+    let gone = Fact::Surveyed(Survey::NothingLeft(ChildExit::Code(1)));
+    let again = Grant {
+        starts: 2,
+        ..grant()
+    };
+    let scene = Scene::new()
+        .then(100_000, lease(grant()))
+        .then(100_100, gone);
+    let mut carried = scene.guard.carried().expect("nothing is being stopped");
+    carried.grant = Some(again);
+    let guard = Guard::resumed(at(100_200), Wish::default().timing(), &carried);
+    let mut next = Scene {
+        guard,
+        now: 100_200,
+    };
+    assert_eq!(next.step(100_200, Fact::Woke), [Action::StartElector]);
+    assert_eq!(
+        next.step(100_300, Fact::Ordered(Order::Hold)),
+        [Action::Report]
+    );
+    let resumed = Grant {
+        generation: 4,
+        ..again
+    };
+    let spawned = [Action::Spawn(resumed), Action::Report];
+    assert_eq!(next.step(100_400, lease(resumed)), spawned);
+}
+
+/// R2: a term that began with a longer lease than the reloaded file allows is renewed as before; its end is not moved away.
+#[test]
+fn a_lease_that_is_longer_than_any_is_now_goes_on_to_its_end() {
+    let scene = Scene::new().then(100_000, lease(grant()));
+    let carried = scene.guard.carried().expect("nothing is being stopped");
+    let timing = Timing {
+        lease: seconds(10),
+        ..Wish::default().timing()
+    };
+    let guard = Guard::resumed(at(100_200), timing, &carried);
+    let mut next = Scene {
+        guard,
+        now: 100_200,
+    };
+    let _ = next.step(100_200, Fact::Woke);
+    let resumed = |end| Grant {
+        generation: 4,
+        end: at(end),
+        starts: 2,
+        ..grant()
+    };
+    let charge = |scene: &Scene| scene.guard.report().charge;
+    let _ = next.step(100_300, lease(resumed(124_901)));
+    assert_eq!(
+        charge(&next),
+        Charge::Open(grant()),
+        "further away than before"
+    );
+    let _ = next.step(100_400, lease(resumed(124_900)));
+    assert_eq!(charge(&next), Charge::Open(resumed(124_900)));
+}
+
+/// Stop at 117.9 s, kill margin 2 s.
+#[test]
+fn nothing_is_handed_over_when_the_lease_must_soon_be_enforced() {
+    let guard = Scene::new().then(100_000, lease(grant())).guard;
+    assert!(guard.unhurried(at(115_899)).is_some());
+    assert_eq!(guard.unhurried(at(115_900)), None);
+    assert!(
+        Scene::new().guard.unhurried(at(200_000)).is_some(),
+        "there is no lease"
+    );
+}

@@ -39,6 +39,19 @@ pub struct Grant {
     pub starts: u32,
 }
 
+/// What a guardian knows that goes on in another image (R9).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Carried {
+    /// The term in its charge, if there is one.
+    pub grant: Option<Grant>,
+    /// How often the child was started in it.
+    pub started: u32,
+    /// How it ended the last time, if it did.
+    pub exit: Option<ChildExit>,
+    /// Since when the child runs, if it does.
+    pub running_since: Option<Time>,
+}
+
 /// What the guardian says, in full, every time.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Report {

@@ -1,0 +1,202 @@
+//! `reload`, and the trial of a new image that every reload begins with: may this supervisor go on with that file?
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::exit;
+use super::print::{complain, print};
+use crate::clock;
+use crate::config::{self, Config};
+use crate::core::lease::Timing;
+use crate::guardian::{Recorded, State, trial};
+use crate::process::sweep::Identity;
+
+/// How long the supervisor may take: what it tries has ten seconds, and it waits for a command that is being stopped.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long to wait between two looks whether it has.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// `reload`: has the supervisor of a unit take the file over, and says whether it did.
+pub(super) fn reload(file: &Path) -> ExitCode {
+    let Some((pid, directory)) = unit() else {
+        complain(
+            "`reload` is for the unit's own use: it finds no $MAINPID and $RUNTIME_DIRECTORY\n\
+             help: systemctl reload zk-supervise@NAME; outside systemd send SIGHUP to the supervisor",
+        );
+        return exit::USAGE.into();
+    };
+    let in_force = Recorded::config(&directory);
+    match changes(file, &in_force) {
+        Err(code) => code,
+        Ok(later) => await_takeover(pid, &in_force, &later),
+    }
+}
+
+fn unit() -> Option<(Pid, PathBuf)> {
+    let pid: i32 = std::env::var("MAINPID").ok()?.parse().ok()?;
+    let directory = Recorded::directory()?;
+    (pid > 1).then(|| (Pid::from_raw(pid), directory))
+}
+
+/// What in the file is to take effect only later, if it may be taken over at all.
+fn changes(file: &Path, in_force: &Path) -> Result<Vec<&'static str>, ExitCode> {
+    let read = |path| {
+        config::load(path).map_err(|errors| {
+            complain(errors);
+            ExitCode::from(exit::CONFIG)
+        })
+    };
+    let (new, old) = (read(file)?, read(in_force)?);
+    check_identity(&old, &new)?;
+    Ok(later(&old, &new))
+}
+
+fn await_takeover(pid: Pid, in_force: &Path, later: &[&str]) -> ExitCode {
+    let inode = || fs::metadata(in_force).map(|it| it.ino()).ok();
+    let before = inode();
+    let main = Identity::of(pid.as_raw());
+    if let Err(errno) = kill(pid, Signal::SIGHUP) {
+        complain(format_args!(
+            "the supervisor, pid {pid}, cannot be told: {errno}"
+        ));
+        return exit::SOFTWARE.into();
+    }
+    let end = clock::now() + TAKEN_OVER_WITHIN;
+    while inode() == before {
+        // systemd waits for us before it sees to what is left of it.
+        if !main.is_some_and(Identity::is_alive) {
+            complain("the supervisor has ended: its log says why");
+            return exit::SOFTWARE.into();
+        }
+        if clock::now() >= end {
+            complain("the supervisor did not take it over: its log says why");
+            return exit::SOFTWARE.into();
+        }
+        clock::pause(PAUSE);
+    }
+    match print(&format!("reloaded{}\n", tell_later(later))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(code) => code,
+    }
+}
+
+/// The life of an image that is tried.
+pub(super) fn try_image(file: &Path) -> ExitCode {
+    match try_all(file) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(code) => code,
+    }
+}
+
+fn try_all(file: &Path) -> Result<(), ExitCode> {
+    let new = config::load(file).map_err(|errors| {
+        complain(errors);
+        ExitCode::from(exit::CONFIG)
+    })?;
+    let old = given(trial::IN_FORCE)?;
+    let old = config::parse(&old, file).map_err(|errors| {
+        complain(format_args!(
+            "the configuration in force is no longer one:\n{errors}"
+        ));
+        ExitCode::from(exit::CONFIG)
+    })?;
+    check_identity(&old, &new)?;
+    let state = State::parse(&given(trial::STATE)?).map_err(|error| {
+        complain(format_args!(
+            "the state of the running supervisor cannot be read: {error}"
+        ));
+        ExitCode::from(exit::SOFTWARE)
+    })?;
+    check_lease(&new.timing, &state)?;
+    let next = format!("/proc/self/fd/{}", trial::NEXT);
+    fs::write(next, config::render(&new)).map_err(|error| {
+        complain(format_args!(
+            "the new configuration cannot be handed over: {error}"
+        ));
+        ExitCode::from(exit::SOFTWARE)
+    })
+}
+
+fn given(number: i32) -> Result<String, ExitCode> {
+    fs::read_to_string(format!("/proc/self/fd/{number}")).map_err(|error| {
+        complain(format_args!("descriptor {number} cannot be read: {error}"));
+        exit::SOFTWARE.into()
+    })
+}
+
+/// Another election, or another candidate in it, is another supervisor.
+fn check_identity(old: &Config, new: &Config) -> Result<(), ExitCode> {
+    let (was, is) = (&old.election, &new.election);
+    let changed = [
+        (
+            "[zookeeper] chroot",
+            old.zookeeper.chroot != new.zookeeper.chroot,
+        ),
+        ("[election] root", was.root != is.root),
+        ("[election] master", was.master != is.master),
+        ("[election] name", was.name != is.name),
+    ];
+    match changed.iter().find(|(_, is_changed)| *is_changed) {
+        None => Ok(()),
+        Some((key, _)) => {
+            complain(format_args!(
+                "`{key}` is not the one in force: with another this would be another candidate, or another election\n\
+                 help: undo that change, or restart the supervisor"
+            ));
+            Err(exit::CONFIG.into())
+        }
+    }
+}
+
+/// The term in charge keeps its lease (R2): stopping must fit into that as well.
+fn check_lease(timing: &Timing, state: &State) -> Result<(), ExitCode> {
+    let Some(lease) = state.lease() else {
+        return Ok(());
+    };
+    let kept = Timing {
+        lease: lease.min(timing.lease),
+        ..*timing
+    };
+    if kept.stop_after() >= kept.renew_interval * 3 {
+        return Ok(());
+    }
+    let lease = humantime::format_duration(lease);
+    complain(format_args!(
+        "`grace_period` and `kill_margin` do not fit into the lease of {lease} that this term keeps to its end\n\
+         help: make them shorter, or hand over first: restart the supervisor"
+    ));
+    Err(exit::CONFIG.into())
+}
+
+/// What takes effect when the command is started next.
+fn later(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (was, is) = (&old.command, &new.command);
+    let changed = [
+        ("exec", was.program != is.program),
+        ("directory", was.directory != is.directory),
+        ("environment", was.environment != is.environment),
+        (
+            "clear_environment",
+            was.clear_environment != is.clear_environment,
+        ),
+    ];
+    let changed = changed.into_iter().filter(|(_, is_changed)| *is_changed);
+    changed.map(|(key, _)| key).collect()
+}
+
+fn tell_later(later: &[&str]) -> String {
+    match later {
+        [] => String::new(),
+        keys => format!(
+            "; takes effect when the command is started next: {}",
+            keys.join(", ")
+        ),
+    }
+}

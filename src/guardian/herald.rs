@@ -1,0 +1,384 @@
+//! What the service manager is told: that we are ready, how things are, and how long it may wait for a sign of life.
+//!
+//! systemd's watchdog is the third enforcer of the lease, behind guardian and elector: it is fed with each answered
+//! renewal, for what is left of that lease but half of the kill margin, so it kills the unit where both processes are
+//! stopped. Where the guardian is killing by itself, and where there is no term, it is put off.
+
+use crate::clock;
+use crate::core::guard::{Charge, Report, Shutdown, Tree};
+use crate::core::time::Time;
+use crate::observe::notify::Manager;
+use nix::unistd::Pid;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+/// How much longer the manager is asked to wait for the end, again and again: a child has its grace period, and what
+/// cannot be killed takes as long as it takes.
+const MORE_TIME: Duration = Duration::from_secs(10);
+
+/// Puts the watchdog off: ten years. To switch it off (0) takes a newer systemd than 239.
+const OFF: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// Tells the service manager each thing once; what could not be told is told later.
+#[derive(Debug)]
+pub(super) struct Herald {
+    manager: Manager,
+    master: String,
+    /// How long before the end of the lease the watchdog barks: systemd may be a quarter of a second late.
+    margin: Duration,
+    readiness: Readiness,
+    told: Option<Situation>,
+    watchdog: Watchdog,
+    /// Until when the manager waits for the end.
+    patient_until: Time,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Readiness {
+    Starting,
+    /// It is to be told.
+    Due,
+    Told,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Watchdog {
+    Off,
+    Until(Time),
+}
+
+/// What a person wants to know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Situation {
+    StandingBy,
+    Master {
+        lease: Duration,
+        since: SystemTime,
+        main: Option<Pid>,
+    },
+    Stopping,
+    Killing,
+}
+
+impl Herald {
+    /// For the master znode `master`; none where no service manager listens.
+    pub(super) fn new(master: &str, kill_margin: Duration) -> Option<Herald> {
+        Some(Herald {
+            manager: Manager::from_environment()?,
+            master: master.to_owned(),
+            margin: kill_margin / 2,
+            readiness: Readiness::Starting,
+            told: None,
+            watchdog: Watchdog::Off,
+            patient_until: Time::default(),
+        })
+    }
+
+    /// The elector has said something: whatever the ensemble does, we do what we can from now on.
+    pub(super) fn note_elector(&mut self) {
+        if self.readiness == Readiness::Starting {
+            self.readiness = Readiness::Due;
+        }
+    }
+
+    /// Tells what is new.
+    pub(super) fn tell(&mut self, now: Time, report: &Report, main: Option<Pid>) {
+        if self.readiness == Readiness::Due && self.manager.tell(format_args!("READY=1")) {
+            self.readiness = Readiness::Told;
+        }
+        let watchdog = self.watchdog_of(report);
+        if report.shutdown == Shutdown::No {
+            self.feed(now, watchdog);
+        } else {
+            self.ask_for_time(now, watchdog);
+        }
+        self.show(self.situation(report, main));
+    }
+
+    fn feed(&mut self, now: Time, watchdog: Watchdog) {
+        if watchdog != self.watchdog {
+            let left = watchdog.left(now).as_micros();
+            let lines = format_args!("WATCHDOG_USEC={left}\nWATCHDOG=1");
+            if self.manager.tell(lines) {
+                self.watchdog = watchdog;
+            }
+        }
+    }
+
+    fn show(&mut self, situation: Situation) {
+        let status = Status {
+            situation,
+            master: &self.master,
+        };
+        if self.told != Some(situation) && self.manager.tell(format_args!("STATUS={status}")) {
+            self.told = Some(situation);
+        }
+    }
+
+    /// Whenever systemd hears that we stop, or are to be waited for, it stops its watchdog, or sets it anew.
+    fn ask_for_time(&mut self, now: Time, watchdog: Watchdog) {
+        if watchdog == self.watchdog && now + MORE_TIME / 2 < self.patient_until {
+            return;
+        }
+        let (more, left) = (MORE_TIME.as_micros(), watchdog.left(now).as_micros());
+        let told = self.manager.tell(format_args!(
+            "STOPPING=1\nEXTEND_TIMEOUT_USEC={more}\nWATCHDOG_USEC={left}\nWATCHDOG=1"
+        ));
+        if told {
+            self.patient_until = now + MORE_TIME;
+            self.watchdog = watchdog;
+        }
+    }
+
+    fn watchdog_of(&self, report: &Report) -> Watchdog {
+        match (report.charge, report.tree) {
+            (Charge::None | Charge::Barred(_), _)
+            | (Charge::Sealed(..), Tree::Empty)
+            | (_, Tree::Killing { .. }) => Watchdog::Off,
+            (Charge::Open(grant) | Charge::Sealed(grant, _), _) => {
+                Watchdog::Until(grant.end - self.margin)
+            }
+        }
+    }
+
+    fn situation(&self, report: &Report, main: Option<Pid>) -> Situation {
+        match (report.tree, report.charge) {
+            (Tree::Stopping { .. }, _) => Situation::Stopping,
+            (Tree::Killing { .. }, _) => Situation::Killing,
+            (Tree::Empty | Tree::Running { .. }, Charge::Open(grant)) => Situation::Master {
+                lease: grant.lease,
+                since: self.since(),
+                main,
+            },
+            (
+                Tree::Empty | Tree::Running { .. },
+                Charge::None | Charge::Sealed(..) | Charge::Barred(_),
+            ) => Situation::StandingBy,
+        }
+    }
+
+    /// Since when it has been master, by the clock on the wall.
+    fn since(&self) -> SystemTime {
+        match self.told {
+            Some(Situation::Master { since, .. }) => since,
+            Some(Situation::StandingBy | Situation::Stopping | Situation::Killing) | None => {
+                clock::wall()
+            }
+        }
+    }
+}
+
+impl Watchdog {
+    fn left(self, now: Time) -> Duration {
+        match self {
+            Watchdog::Off => OFF,
+            // Zero would switch it off.
+            Watchdog::Until(end) => end.since(now).max(Duration::from_micros(1)),
+        }
+    }
+}
+
+/// A line for `systemctl status`.
+struct Status<'a> {
+    situation: Situation,
+    master: &'a str,
+}
+
+impl fmt::Display for Status<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let master = self.master;
+        match self.situation {
+            Situation::StandingBy => write!(f, "standing by for {master}"),
+            Situation::Stopping => write!(f, "stopping the command of {master}"),
+            Situation::Killing => write!(f, "killing the command of {master}"),
+            Situation::Master { lease, since, main } => {
+                let since = humantime::format_rfc3339_seconds(since);
+                write!(f, "master of {master} since {since}, ")?;
+                match main {
+                    Some(pid) => write!(f, "pid {pid}, ")?,
+                    None => f.write_str("no command runs, ")?,
+                }
+                let millis = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+                let lease = humantime::format_duration(Duration::from_millis(millis));
+                write!(f, "lease {lease}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::election::{TermId, Token};
+    use crate::core::guard::{Grant, StopReason};
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    fn at(millis: u64) -> Time {
+        Time::from_nanos(millis * 1_000_000)
+    }
+
+    const ID: TermId = TermId {
+        elector: 7,
+        number: 1,
+    };
+
+    fn grant(end: u64) -> Grant {
+        Grant {
+            id: ID,
+            generation: 0,
+            token: Token(60),
+            version: 6,
+            lease: Duration::from_millis(8300),
+            not_before: at(0),
+            end: at(end),
+            starts: 1,
+        }
+    }
+
+    const IDLE: Report = Report {
+        charge: Charge::None,
+        tree: Tree::Empty,
+        started: 0,
+        exit: None,
+        shutdown: Shutdown::No,
+    };
+
+    /// A herald, and the socket that it tells.
+    fn scene(test: &str) -> (Herald, UnixDatagram) {
+        let name = format!("@zk-supervise.herald.{test}.{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name[1..]).expect("a short name");
+        let socket = UnixDatagram::bind_addr(&address).expect("nobody else has it");
+        socket.set_nonblocking(true).expect("it can be");
+        let herald = Herald {
+            manager: Manager::at(std::ffi::OsStr::new(&name)).expect("it listens"),
+            master: "/ha/billing/master".to_owned(),
+            margin: Duration::from_millis(500),
+            readiness: Readiness::Starting,
+            told: None,
+            watchdog: Watchdog::Off,
+            patient_until: Time::default(),
+        };
+        (herald, socket)
+    }
+
+    fn heard(socket: &UnixDatagram) -> Vec<String> {
+        let mut buffer = [0; 2048];
+        std::iter::from_fn(|| {
+            let length = socket.recv(&mut buffer).ok()?;
+            Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_term_is_told_from_its_first_lease_to_its_end() {
+        let (mut herald, socket) = scene("term");
+        herald.tell(at(0), &IDLE, None);
+        assert_eq!(
+            heard(&socket),
+            ["STATUS=standing by for /ha/billing/master"]
+        );
+        for _ in 0..2 {
+            herald.note_elector();
+            herald.tell(at(0), &IDLE, None);
+        }
+        assert_eq!(heard(&socket), ["READY=1"], "once");
+
+        let open = Report {
+            charge: Charge::Open(grant(9000)),
+            tree: Tree::Running { since: at(1000) },
+            ..IDLE
+        };
+        herald.tell(at(1000), &open, Some(Pid::from_raw(4711)));
+        let told = heard(&socket);
+        assert_eq!(told[0], "WATCHDOG_USEC=7500000\nWATCHDOG=1");
+        assert!(
+            told[1].starts_with("STATUS=master of /ha/billing/master since 2"),
+            "{told:?}"
+        );
+        assert!(told[1].ends_with("Z, pid 4711, lease 8s 300ms"), "{told:?}");
+
+        herald.tell(at(1100), &open, Some(Pid::from_raw(4711)));
+        assert_eq!(heard(&socket), Vec::<String>::new(), "no news");
+        let renewed = Report {
+            charge: Charge::Open(grant(9500)),
+            ..open
+        };
+        herald.tell(at(1500), &renewed, Some(Pid::from_raw(4711)));
+        assert_eq!(heard(&socket), ["WATCHDOG_USEC=7500000\nWATCHDOG=1"]);
+
+        let killing = Report {
+            charge: Charge::Sealed(grant(9500), StopReason::LeaseLapsed),
+            tree: Tree::Killing { again_at: at(9000) },
+            ..IDLE
+        };
+        herald.tell(at(9000), &killing, Some(Pid::from_raw(4711)));
+        let off = "WATCHDOG_USEC=315360000000000\nWATCHDOG=1";
+        assert_eq!(
+            heard(&socket),
+            [off, "STATUS=killing the command of /ha/billing/master"]
+        );
+    }
+
+    #[test]
+    fn a_lease_that_is_over_does_not_switch_the_watchdog_off() {
+        let (mut herald, socket) = scene("late");
+        let stopping = Report {
+            charge: Charge::Sealed(grant(9000), StopReason::LeaseLapsed),
+            tree: Tree::Stopping { kill_at: at(8000) },
+            ..IDLE
+        };
+        herald.tell(at(9001), &stopping, None);
+        assert_eq!(heard(&socket)[0], "WATCHDOG_USEC=1\nWATCHDOG=1");
+    }
+
+    /// Both processes may be stopped in the middle of a stop, too.
+    #[test]
+    fn the_watchdog_is_fed_again_whenever_a_stop_is_told() {
+        let (mut herald, socket) = scene("stop");
+        let stopping = Report {
+            charge: Charge::Sealed(grant(9000), StopReason::Shutdown),
+            tree: Tree::Stopping { kill_at: at(8000) },
+            shutdown: Shutdown::Graceful,
+            ..IDLE
+        };
+        for (millis, left) in [(1000, 7_500_000), (6000, 2_500_000)] {
+            herald.tell(at(millis), &stopping, None);
+            let fed = format!("WATCHDOG_USEC={left}\nWATCHDOG=1");
+            assert!(heard(&socket)[0].ends_with(&fed), "{millis}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_heard_is_told_again() {
+        let (mut herald, socket) = scene("deaf");
+        // Nobody reads: its queue is full after a while.
+        while herald.manager.tell(format_args!("X=1")) {}
+        herald.note_elector();
+        herald.tell(at(0), &IDLE, None);
+        let _ = heard(&socket);
+        herald.tell(at(1), &IDLE, None);
+        let told = ["READY=1", "STATUS=standing by for /ha/billing/master"];
+        assert_eq!(heard(&socket), told);
+    }
+
+    #[test]
+    fn the_manager_is_asked_for_time_until_the_end() {
+        let (mut herald, socket) = scene("time");
+        let stopping = Report {
+            shutdown: Shutdown::Graceful,
+            ..IDLE
+        };
+        let more =
+            "STOPPING=1\nEXTEND_TIMEOUT_USEC=10000000\nWATCHDOG_USEC=315360000000000\nWATCHDOG=1";
+        let mut asked = Vec::new();
+        for second in 0..12 {
+            herald.tell(at(100_000 + second * 1000), &stopping, None);
+            if heard(&socket).contains(&more.to_owned()) {
+                asked.push(second);
+            }
+        }
+        assert_eq!(asked, [0, 5, 10]);
+    }
+}
