@@ -1,0 +1,132 @@
+//! A host with systemd as its first process: a directory tree of Debian's, in namespaces of its own.
+
+use crate::support::process::run;
+use crate::support::{Process, secs, tell, wait_for, wait_until};
+use nix::unistd::Pid;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// What a machine is made of: fetched once, and kept below `target/`.
+fn base() -> &'static Path {
+    static BASE: OnceLock<PathBuf> = OnceLock::new();
+    BASE.get_or_init(|| {
+        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/packaging/bookworm");
+        if !base.join("lib/systemd/systemd").exists() {
+            let path = base.to_str().expect("target paths are UTF-8");
+            let packages = "--include=systemd,systemd-sysv,dbus,procps";
+            let arguments = ["--variant=minbase", packages, "bookworm", path];
+            run("debootstrap", &arguments).unwrap_or_else(|error| panic!("{error}"));
+        }
+        base
+    })
+}
+
+/// A machine that is up; it is gone when this is dropped.
+pub(crate) struct Machine {
+    name: String,
+    process: Process,
+    init: Pid,
+}
+
+impl Machine {
+    /// Boots one; `shared` is a directory that all machines of a test see.
+    #[track_caller]
+    pub(crate) fn boot(name: &str, shared: &Path) -> Machine {
+        let state = shared.join(format!(".{name}"));
+        fs::create_dir_all(&state).expect("the directory is ours");
+        let host = format!("zks-{name}-{}", std::process::id());
+        let console = fs::File::create(state.join("console")).expect("the directory is ours");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/package/boot.sh");
+        let mut command = Command::new(script);
+        command
+            .args([base(), &state, shared])
+            .arg(&host)
+            .stdin(Stdio::null())
+            .stdout(console.try_clone().expect("a descriptor"))
+            .stderr(console);
+        let process = Process::spawn("a machine", command);
+        let outer = process.pid();
+        let init = wait_for("it has a first process", secs(20), || {
+            let path = format!("/proc/{outer}/task/{outer}/children");
+            let children = fs::read_to_string(path).ok()?;
+            let first = children.split_whitespace().next()?.parse().ok()?;
+            let name = fs::read_to_string(format!("/proc/{first}/comm")).ok()?;
+            (name.trim() == "systemd").then(|| Pid::from_raw(first))
+        });
+        let machine = Machine {
+            name: host,
+            process,
+            init,
+        };
+        wait_until("it is up", secs(60), || {
+            machine
+                .try_run("systemctl is-active --quiet multi-user.target")
+                .status
+                .success()
+        });
+        machine
+    }
+
+    /// Runs a line of shell on it.
+    pub(crate) fn try_run(&self, line: &str) -> Output {
+        let output = Command::new("nsenter")
+            .args(["--target", &self.init.to_string(), "--all", "--"])
+            .args([
+                "/usr/bin/env",
+                "-i",
+                "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                "/bin/sh",
+                "-c",
+                line,
+            ])
+            .stdin(Stdio::null())
+            .output();
+        output.expect("util-linux is there")
+    }
+
+    /// The same, which must succeed; returns what it printed.
+    #[track_caller]
+    pub(crate) fn run(&self, line: &str) -> String {
+        let output = self.try_run(line);
+        let text = text(&output);
+        assert!(output.status.success(), "{}: {line}: {text}", self.name);
+        text
+    }
+
+    /// Whether it succeeds.
+    pub(crate) fn holds(&self, line: &str) -> bool {
+        self.try_run(line).status.success()
+    }
+}
+
+/// What was printed on both outputs.
+pub(crate) fn text(output: &Output) -> String {
+    let both = [&output.stdout[..], &output.stderr[..]].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let journal = self.try_run("journalctl --no-pager -u 'zk-supervise@*' -n 60");
+            tell(&format!(
+                "the last words of {}:\n{}",
+                self.name,
+                text(&journal)
+            ));
+        }
+        self.process.kill();
+        for groups in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
+            let group = format!("{groups}/{}", self.name);
+            wait_until("its control groups are gone", secs(20), || {
+                let _ = run(
+                    "find",
+                    &[&group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"],
+                );
+                !Path::new(&group).exists()
+            });
+        }
+    }
+}
