@@ -23,11 +23,13 @@
 //! | guardians | 44 984 | an expiry, a crash, a SIGSTOP and SIGCONT |
 //! | takeovers | 31 781 | an expiry, a cut, a shutdown |
 //! | troubles | 54 004 | an expiry, a lost reply, a crash of an elector, a planned stop |
+//! | reloads | 239 489 | an expiry, a lost reply, a reload |
+//! | calm reloads | 15 837 | two reloads, and nothing else |
 //! | three hosts | 22 213 | an expiry |
 //! | rest | 38 846 | the master's host dark or cut, a deletion, a crash, an exit, a lost reply; then quiet |
 //! | every rule but one, and the same with all | about 750 000 | as many as it takes |
 //!
-//! About 80 s of processor time in all, unoptimised. More faults at once take minutes and gigabytes:
+//! About 100 s of processor time in all, unoptimised. More faults at once take minutes and gigabytes:
 //!
 //! ```sh
 //! ZK_SUPERVISE_MODEL=large cargo test --release --test model -- --nocapture
