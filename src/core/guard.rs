@@ -18,6 +18,7 @@
 //! 5. Its signals are blocked, not ignored.
 //! 6. The term is released only after its tree is dead: what cannot be killed delays that, and raises the alarm.
 
+mod carry;
 mod words;
 
 use super::election::TermId;
@@ -96,50 +97,6 @@ impl Guard {
             elector: Elector::Down { until: now },
             failures: 0,
         }
-    }
-
-    /// A guardian that goes on where an earlier image of this very process stopped.
-    #[must_use]
-    pub fn resumed(now: Time, timing: Timing, carried: &Carried) -> Guard {
-        Guard {
-            charge: carried.grant.map_or(Charge::None, Charge::Open),
-            tree: carried
-                .running_since
-                .map_or(Tree::Empty, |since| Tree::Running { since }),
-            started: carried.started,
-            exit: carried.exit,
-            ..Guard::new(now, timing)
-        }
-    }
-
-    /// What the next image of this process must know; none while it may not take over, because something is being stopped
-    /// or given back.
-    #[must_use]
-    pub fn carried(&self) -> Option<Carried> {
-        let grant = match self.charge {
-            Charge::None => None,
-            Charge::Open(grant) => Some(grant),
-            Charge::Sealed(..) | Charge::Barred(_) => return None,
-        };
-        let running_since = match self.tree {
-            Tree::Empty => None,
-            Tree::Running { since } => Some(since),
-            Tree::Stopping { .. } | Tree::Killing { .. } => return None,
-        };
-        (self.asked == Asked::Never).then_some(Carried {
-            grant,
-            started: self.started,
-            exit: self.exit,
-            running_since,
-        })
-    }
-
-    /// The same, but where the lease has so little left that enforcing it comes first.
-    #[must_use]
-    pub fn unhurried(&self, now: Time) -> Option<Carried> {
-        let carried = self.carried()?;
-        let has_time = |grant: Grant| now + self.timing.kill_margin < self.stop_at(&grant);
-        carried.grant.is_none_or(has_time).then_some(carried)
     }
 
     /// Records `fact`, compares what is with what must be, and says what is to be done.
