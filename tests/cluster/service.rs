@@ -5,25 +5,29 @@ use crate::measure::{BUSY, LONG};
 use crate::support::{Group, is_alive, secs, shared, wait_for, wait_until, zk_supervise};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use std::os::unix::net::UnixDatagram;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
 use std::process::Output;
 
 /// A service manager's socket, and all that was told.
 struct Manager {
     socket: UnixDatagram,
-    path: PathBuf,
+    name: String,
     told: Vec<String>,
 }
 
 impl Manager {
     fn listen(group: &Group) -> Manager {
-        let path = group.dir().join("notify");
-        let socket = UnixDatagram::bind(&path).expect("the directory is ours");
+        // An abstract name (unix(7)): a path has room for 107 bytes only.
+        let name = format!("zk-supervise{}", group.root().replace('/', "."));
+        let address = SocketAddr::from_abstract_name(&name[..name.len().min(100)]);
+        let socket = UnixDatagram::bind_addr(&address.expect("a short name"));
+        let socket = socket.expect("nobody else has it");
         socket.set_nonblocking(true).expect("it can be");
         Manager {
             socket,
-            path,
+            name: format!("@{}", &name[..name.len().min(100)]),
             told: Vec::new(),
         }
     }
@@ -51,7 +55,7 @@ impl Manager {
 fn the_service_manager_is_told_how_things_are() {
     let group = Group::new(shared());
     let mut manager = Manager::listen(&group);
-    let script = format!("export NOTIFY_SOCKET={}", manager.path.display());
+    let script = format!("export NOTIFY_SOCKET={}", manager.name);
     let mut host = Host::after(&script, &group.config("a").write());
     let run = group.wait_running(ELECTED_WITHIN);
     manager.wait_told("READY=1");
@@ -101,7 +105,7 @@ fn the_service_manager_is_told_how_things_are() {
 fn it_is_ready_although_no_server_answers() {
     let group = Group::new(shared());
     let mut manager = Manager::listen(&group);
-    let script = format!("export NOTIFY_SOCKET={}", manager.path.display());
+    let script = format!("export NOTIFY_SOCKET={}", manager.name);
     let config = group
         .config("a")
         .set("zookeeper.servers", r#"["127.0.0.1:9"]"#);
