@@ -27,6 +27,7 @@ missing_packages() {
     command -v python3 >/dev/null || echo python3
     command -v shellcheck >/dev/null || echo shellcheck
     command -v chromium >/dev/null || echo chromium
+    command -v debootstrap >/dev/null || echo debootstrap
     [ -n "${ZOOKEEPER_HOME:-}" ] || [ -e /usr/share/java/zookeeper.jar ] || echo zookeeper
 }
 
@@ -41,8 +42,8 @@ install_packages() {
     apt-get update -qq || echo "the package lists could not be brought up to date; trying with those there are"
     if ! apt-get install -y -qq --no-install-recommends "${packages[@]}" >"$scratch/apt" 2>&1; then
         cat "$scratch/apt"
-        # All but the linter and the browser is needed, and where one package cannot be had, none was installed.
-        mapfile -t packages < <(missing_packages | grep -vxE 'shellcheck|chromium')
+        # All but these is needed, and where one package cannot be had, none was installed.
+        mapfile -t packages < <(missing_packages | grep -vxE 'shellcheck|chromium|debootstrap')
         [ ${#packages[@]} = 0 ] || apt-get install -y -qq --no-install-recommends "${packages[@]}" ||
             die "apt-get could not install ${packages[*]}"
     fi

@@ -13,7 +13,7 @@ mod succession;
 
 use crate::clock;
 use crate::core::guard::{
-    Action, Carried, ElectorExit, Fact, Grant, Guard, Order, Survey, Tree as TreeState,
+    Action, Carried, Charge, ElectorExit, Fact, Grant, Guard, Order, Survey, Tree as TreeState,
 };
 use crate::core::guard::{ChildExit, StopReason};
 use crate::core::time::Time;
@@ -283,8 +283,13 @@ impl Guardian {
         if let Some(ledger) = &mut self.ledger {
             ledger.keep(report.charge);
         }
+        let since = self.shell.master_since.take().unwrap_or_else(clock::wall);
+        if let Charge::Open(_) | Charge::Sealed(..) = report.charge {
+            self.shell.master_since = Some(since);
+        }
         if let Some(herald) = &mut self.herald {
-            herald.tell(clock::now(), &report, self.tree.as_ref().map(Tree::main));
+            let main = self.tree.as_ref().map(Tree::main);
+            herald.tell(clock::now(), &report, main, since);
         }
     }
 

@@ -120,6 +120,7 @@ impl Setup {
             cgroup: path.filter(|_| cgroup.is_ok()).unwrap_or_default(),
             oom_score: posture.oom_score,
             strangers,
+            master_since: None,
         };
         let guard = Guard::new(clock::now(), self.timing);
         self.guard(own, &signals, shell, cgroup.ok(), guard, None)

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The format that is written.
 const FORMAT: u32 = 1;
@@ -22,7 +22,7 @@ const END: &str = "end";
 /// Longer than any: the path of a control group has at most 4096 bytes (`path_resolution(7)`).
 const LONGEST: usize = 8192;
 
-/// What the guardian's shell knows from its start, beside what its core does.
+/// What the guardian's shell knows, beside what its core does.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Shell {
     /// Random, one for each start of the supervisor: the candidate's znode is named after it.
@@ -33,6 +33,8 @@ pub(super) struct Shell {
     pub(super) oom_score: i32,
     /// Children that the process had before it became a guardian.
     pub(super) strangers: Vec<i32>,
+    /// Since when it has been master, by the clock on the wall, to a second.
+    pub(super) master_since: Option<SystemTime>,
 }
 
 /// All that the next image must know.
@@ -80,6 +82,10 @@ fn put_shell(text: &mut Text<LONGEST>, shell: &Shell) {
         text.put(format_args!("{stranger} "));
     }
     text.put(format_args!("\n"));
+    if let Some(since) = shell.master_since {
+        let since = since.duration_since(UNIX_EPOCH).unwrap_or_default();
+        text.put(format_args!("master_since={}\n", since.as_secs()));
+    }
 }
 
 fn put_exit(text: &mut Text<LONGEST>, exit: ChildExit) {
@@ -211,6 +217,9 @@ impl<'a> Fields<'a> {
             cgroup: Path::new(self.get("cgroup").unwrap_or_default()).to_owned(),
             oom_score: self.must("oom_score")?,
             strangers: strangers.map_err(|error| format!("`strangers`: {error}"))?,
+            master_since: self
+                .may("master_since")?
+                .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds))),
         })
     }
 }
@@ -231,6 +240,7 @@ incarnation=00000000000000ab
 cgroup=/sys/fs/cgroup/unified/zk-supervise.0.7.9
 oom_score=300
 strangers=5 6 
+master_since=1800000000
 started=2
 exit_signal=9
 running_since=1000
@@ -270,6 +280,7 @@ end
                 cgroup: "/sys/fs/cgroup/unified/zk-supervise.0.7.9".into(),
                 oom_score: 300,
                 strangers: vec![5, 6],
+                master_since: Some(UNIX_EPOCH + Duration::from_secs(1_800_000_000)),
             },
             main: Some(4711),
             config: 66,
@@ -307,6 +318,7 @@ end
             shell: Shell {
                 cgroup: PathBuf::new(),
                 strangers: Vec::new(),
+                master_since: None,
                 ..state().shell
             },
             main: None,

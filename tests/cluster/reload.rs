@@ -2,7 +2,8 @@
 
 use crate::launch::{ELECTED_WITHIN, Host, timing};
 use crate::measure::{BUSY, LONG};
-use crate::support::{Config, Group, Run, is_alive, secs, shared, wait_until};
+use crate::support::time::pause;
+use crate::support::{Config, Group, Run, is_alive, millis, secs, shared, wait_until};
 use nix::sys::signal::{Signal, kill};
 use std::fs;
 use std::path::PathBuf;
@@ -100,6 +101,23 @@ fn a_file_that_was_changed_is_taken_over_and_the_command_does_not_notice() {
         "after the new grace period: {run:?}"
     );
     assert_eq!(scene.host.logged("released the term"), 1);
+}
+
+/// While the next image is tried, is due, or has just begun: which of them is a matter of milliseconds.
+#[test]
+fn a_stop_at_any_moment_of_a_reload_stops_and_releases() {
+    for step in 0..10 {
+        let group = Group::new(shared());
+        let mut host = Host::after("", &config(&group).write());
+        let run = group.wait_running(ELECTED_WITHIN);
+        host.signal(Signal::SIGHUP);
+        pause(millis(6) * step);
+        host.signal(Signal::SIGTERM);
+        assert!(host.wait_exit(BUSY).success(), "step {step}");
+        assert!(!is_alive(run.pid), "step {step}");
+        assert_eq!(host.logged("released the term"), 1, "step {step}");
+        assert_eq!(group.record().starts().len(), 1, "step {step}");
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Boots systemd as the first process of a host of its own: boot.sh BASE STATE SHARED NAME
 #
-# BASE is a root directory, which is not changed; STATE keeps what is; SHARED is seen there under the same path. All of it
-# but the network is in namespaces, and ends when this process does.
+# BASE is a root directory, which is not changed; STATE keeps what is; SHARED is seen there as /srv/shared. All of it but
+# the network is in namespaces, and ends when this process does.
 set -euo pipefail
 base=$1 state=$2 shared=$3 name=$4
 
@@ -31,8 +31,8 @@ exec unshare --fork --kill-child --pid --mount --cgroup --uts --ipc --propagatio
         ln -s /proc/self/fd "$root/dev/fd"
         for place in dev/shm tmp; do mount -t tmpfs -o mode=1777 tmpfs "$root/$place"; done
         mount -t tmpfs -o mode=755 tmpfs "$root/run"
-        mkdir -p "$root$shared"
-        mount --bind "$shared" "$root$shared"
+        mkdir -p "$root/srv/shared"
+        mount --bind "$shared" "$root/srv/shared"
         mkdir -p "$root/.before"
         cd "$root"
         pivot_root . .before

@@ -1,6 +1,7 @@
 //! A host with systemd as its first process: a directory tree of Debian's, in namespaces of its own.
 
 use crate::support::process::run;
+use crate::support::scratch::skip;
 use crate::support::{Process, secs, tell, wait_for, wait_until};
 use nix::unistd::Pid;
 use std::fs;
@@ -8,19 +9,38 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// What a machine is made of: fetched once, and kept below `target/`.
-fn base() -> &'static Path {
-    static BASE: OnceLock<PathBuf> = OnceLock::new();
+/// Where a machine sees the directory that it shares with others.
+pub(crate) const SHARED: &str = "/srv/shared";
+
+/// What a machine is made of: fetched once, and kept below `target/`. Why not, where that cannot be.
+fn base() -> &'static Result<PathBuf, String> {
+    static BASE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     BASE.get_or_init(|| {
-        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/packaging/bookworm");
-        if !base.join("lib/systemd/systemd").exists() {
-            let path = base.to_str().expect("target paths are UTF-8");
-            let packages = "--include=systemd,systemd-sysv,dbus,procps";
-            let arguments = ["--variant=minbase", packages, "bookworm", path];
-            run("debootstrap", &arguments).unwrap_or_else(|error| panic!("{error}"));
+        if !nix::unistd::geteuid().is_root() {
+            return Err("it takes root".to_owned());
         }
-        base
+        let isolation = ["--fork", "--pid", "--mount", "--cgroup", "--uts", "true"];
+        run("unshare", &isolation)?;
+        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/packaging/bookworm");
+        if !base.exists() {
+            fetch(&base)?;
+        }
+        Ok(base)
     })
+}
+
+/// Whole, or not at all.
+fn fetch(base: &Path) -> Result<(), String> {
+    let part = base.with_extension("part");
+    let path = part.to_str().expect("target paths are UTF-8");
+    run("rm", &["-rf", path])?;
+    fs::create_dir_all(&part).map_err(|error| format!("{path}: {error}"))?;
+    let packages = "--include=systemd,systemd-sysv,dbus,procps,rpm";
+    run(
+        "debootstrap",
+        &["--variant=minbase", packages, "bookworm", path],
+    )?;
+    fs::rename(&part, base).map_err(|error| format!("{path}: {error}"))
 }
 
 /// A machine that is up; it is gone when this is dropped.
@@ -31,9 +51,17 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Boots one; `shared` is a directory that all machines of a test see.
+    /// Boots one, with what it had on its disk when it was up before; `shared` is a directory that all machines of a test
+    /// see. None where there can be no machines.
     #[track_caller]
-    pub(crate) fn boot(name: &str, shared: &Path) -> Machine {
+    pub(crate) fn boot(name: &str, shared: &Path) -> Option<Machine> {
+        let base = match base() {
+            Ok(base) => base,
+            Err(why) => {
+                skip(&format!("no machine with systemd can be made here: {why}"));
+                return None;
+            }
+        };
         let state = shared.join(format!(".{name}"));
         fs::create_dir_all(&state).expect("the directory is ours");
         let host = format!("zks-{name}-{}", std::process::id());
@@ -41,7 +69,7 @@ impl Machine {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/package/boot.sh");
         let mut command = Command::new(script);
         command
-            .args([base(), &state, shared])
+            .args([base, &state, shared])
             .arg(&host)
             .stdin(Stdio::null())
             .stdout(console.try_clone().expect("a descriptor"))
@@ -66,7 +94,22 @@ impl Machine {
                 .status
                 .success()
         });
-        machine
+        Some(machine)
+    }
+
+    /// The number by which this machine's host knows a process of it.
+    pub(crate) fn host_pid(&self, pid: &str) -> Option<Pid> {
+        let inside = fs::read_link(format!("/proc/{}/ns/pid", self.init)).ok()?;
+        let processes = fs::read_dir("/proc").ok()?.flatten();
+        let mut numbers = processes.filter_map(|it| it.file_name().to_str()?.parse::<i32>().ok());
+        let is_it = |number: &i32| {
+            let space = fs::read_link(format!("/proc/{number}/ns/pid"));
+            let status = fs::read_to_string(format!("/proc/{number}/status")).unwrap_or_default();
+            let mut lines = status.lines().filter_map(|it| it.strip_prefix("NSpid:"));
+            let last = lines.next().and_then(|it| it.split_whitespace().last());
+            space.is_ok_and(|it| it == inside) && last == Some(pid.trim())
+        };
+        numbers.find(is_it).map(Pid::from_raw)
     }
 
     /// Runs a line of shell on it.
@@ -110,6 +153,7 @@ pub(crate) fn text(output: &Output) -> String {
 impl Drop for Machine {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            // It may have been shut down.
             let journal = self.try_run("journalctl --no-pager -u 'zk-supervise@*' -n 60");
             tell(&format!(
                 "the last words of {}:\n{}",

@@ -1,17 +1,19 @@
 //! Two machines with the package, one file on both, and what their command wrote.
 
-use crate::machine::Machine;
-use crate::support::scratch::skip;
-use crate::support::{Group, secs, shared, wait_for};
+use crate::machine::{Machine, SHARED};
+use crate::product::deb;
+use crate::support::{Config, Group, secs, shared, wait_for};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) const UNIT: &str = "zk-supervise@billing";
 
+/// Its file, on each machine.
+pub(crate) const FILE: &str = "/etc/zk-supervise/billing.toml";
+
 /// The command: it says when it started, and that it executes, by `CLOCK_BOOTTIME` (`proc_uptime(5)`), to 10 ms. Where
-/// another holds the lock, two run at once.
+/// another holds the lock, two run at once. It can be made deaf to SIGTERM.
 const COMMAND: &str = r#"#!/bin/sh
 cd "$(dirname "$0")" || exit 1
 exec 9>lock
@@ -19,6 +21,7 @@ read -r now _ </proc/uptime
 flock --nonblock 9 || echo "overlap $ZK_SUPERVISE_NAME $$ $now" >>record
 echo "start $ZK_SUPERVISE_NAME $$ $now" >>record
 while :; do
+    [ ! -e deaf ] || trap '' TERM
     read -r now _ </proc/uptime
     echo "$now" >"alive.$ZK_SUPERVISE_NAME.$$"
     sleep 0.01
@@ -36,15 +39,13 @@ pub(crate) struct Run {
     end: Duration,
 }
 
-pub(crate) struct Site {
-    pub(crate) machines: [Machine; 2],
-    group: Group,
+/// What the machines of a test share: an election, a directory, the command in it.
+pub(crate) struct Place {
+    pub(crate) group: Group,
 }
 
-impl Site {
-    /// Both machines up, the package installed on each as the README says; none where there is no package.
-    pub(crate) fn new() -> Option<Site> {
-        let package = package()?;
+impl Place {
+    pub(crate) fn new() -> Place {
         let group = Group::new(shared());
         // Its command is no witness of ours: `runs` looks for two at once.
         group.may_overlap();
@@ -54,38 +55,38 @@ impl Site {
         for path in [&command, &dir] {
             fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("it is ours");
         }
-        fs::copy(package, dir.join("zk-supervise.deb")).expect("a package");
-        let command = [command.to_str().expect("temporary paths are UTF-8")];
-        let machines = ["a", "b"].map(|name| {
-            let config = group.config(name).session(secs(30)).exec(&command);
-            let file = config.set("log.format", "\"text\"").write();
-            let machine = Machine::boot(name, &dir);
-            let shared = dir.display();
-            machine.run(&format!("dpkg --install {shared}/zk-supervise.deb"));
-            machine.run(&format!(
-                "cp {} /etc/zk-supervise/billing.toml",
-                file.display()
-            ));
-            machine.run("zk-supervise check /etc/zk-supervise/billing.toml");
-            machine.run(&format!("systemctl enable --now {UNIT}"));
-            machine
+        fs::copy(deb(), dir.join("zk-supervise.deb")).expect("a package");
+        Place { group }
+    }
+
+    pub(crate) fn config(&self, name: &str) -> Config {
+        let config = self.group.config(name).session(secs(30));
+        let command = format!("{SHARED}/command");
+        config
+            .exec(&[command])
+            .set("log.format", "\"text\"")
+            .set("command.grace_period", "\"2s\"")
+    }
+
+    /// A machine with the package and the file, as the README says; nothing of it runs yet.
+    #[track_caller]
+    pub(crate) fn machine(&self, name: &str, config: &Config) -> Option<Machine> {
+        config.write();
+        let machine = Machine::boot(name, self.group.dir())?;
+        machine.run(&format!("dpkg --install {SHARED}/zk-supervise.deb"));
+        machine.run(&format!("cp {SHARED}/{name}/app.toml {FILE}"));
+        machine.run(&format!("zk-supervise check {FILE}"));
+        Some(machine)
+    }
+
+    /// Makes the command deaf to SIGTERM, from the next hundredth of a second on.
+    pub(crate) fn deafen(&self) {
+        fs::write(self.group.dir().join("deaf"), "").expect("the directory is ours");
+        let seen = || self.runs().last().map(|run| run.end);
+        let before = seen();
+        wait_for("it has looked", secs(10), || {
+            (seen() > before.map(|end| end + secs(1))).then_some(())
         });
-        Some(Site { machines, group })
-    }
-
-    /// The package, as the machines see it.
-    pub(crate) fn package(&self) -> PathBuf {
-        self.group.dir().join("zk-supervise.deb")
-    }
-
-    pub(crate) fn master(&self) -> String {
-        self.group.master()
-    }
-
-    /// The machine of this candidate, and the other.
-    pub(crate) fn by_name(&self, name: &str) -> (&Machine, &Machine) {
-        let [a, b] = &self.machines;
-        if name == "a" { (a, b) } else { (b, a) }
     }
 
     /// Every run so far. None began beside another.
@@ -143,25 +144,34 @@ impl Site {
     }
 }
 
+/// The place, and both machines up.
+pub(crate) struct Site {
+    pub(crate) place: Place,
+    pub(crate) machines: [Machine; 2],
+}
+
+impl Site {
+    /// Supervised on both; none where this machine has no room for others.
+    #[track_caller]
+    pub(crate) fn new() -> Option<Site> {
+        let place = Place::new();
+        let host = |name: &str| {
+            let machine = place.machine(name, &place.config(name))?;
+            machine.run(&format!("systemctl enable --now {UNIT}"));
+            Some(machine)
+        };
+        let machines = [host("a")?, host("b")?];
+        Some(Site { place, machines })
+    }
+
+    /// The machine of this candidate, and the other.
+    pub(crate) fn by_name(&self, name: &str) -> (&Machine, &Machine) {
+        let [a, b] = &self.machines;
+        if name == "a" { (a, b) } else { (b, a) }
+    }
+}
+
 fn seconds(text: &str) -> Option<Duration> {
     let seconds: f64 = text.trim().parse().ok()?;
     Some(Duration::from_secs_f64(seconds))
-}
-
-/// Of this machine's architecture, the newest.
-fn package() -> Option<PathBuf> {
-    let Some(directory) = std::env::var_os("ZK_SUPERVISE_PACKAGES") else {
-        skip("`ZK_SUPERVISE_PACKAGES` names no directory with a package");
-        return None;
-    };
-    let entries = fs::read_dir(&directory).unwrap_or_else(|error| panic!("{directory:?}: {error}"));
-    let debs = entries.flatten().map(|entry| entry.path());
-    let mut debs: Vec<PathBuf> = debs
-        .filter(|path| path.extension().is_some_and(|it| it == "deb"))
-        .collect();
-    debs.sort();
-    Some(
-        debs.pop()
-            .unwrap_or_else(|| panic!("no package in {directory:?}")),
-    )
 }

@@ -9,7 +9,7 @@
 //! |---|---|---|---|
 //! | guardian killed, of the master | | moves: the kernel kills it, the elector sweeps and releases | slack |
 //! | guardian stopped for more than half the elector's patience | | moves: the elector kills the guardian | slack |
-//! | elector killed or stopped | patience + connect timeout | runs on | 0 |
+//! | elector killed or stopped, reload | patience + connect timeout | runs on | 0 |
 //! | child killed, or ends by itself | | is started again in its term | its backoff + slack |
 //! | child stopped | | runs on, for all that is known | 0 |
 //! | host killed | | moves | takeover + slack |
@@ -176,7 +176,7 @@ fn of_host(kind: OfHost, length: Duration, term: &[Life], timing: &Timing) -> Ex
         OfHost::Frozen => Expectation::new(Effect::Excluded(Excluded::Frozen), takeover),
         OfHost::PairKilled => Expectation::new(Effect::Excluded(Excluded::Orphaned), takeover),
         OfHost::FrozenBriefly | OfHost::Cut(_) | OfHost::Refused => outage(length, timing),
-        OfHost::ElectorKilled | OfHost::ElectorStopped => {
+        OfHost::ElectorKilled | OfHost::ElectorStopped | OfHost::Reloaded => {
             Expectation::calm(timing.patience() + timing.connect_timeout)
         }
         OfHost::ChildStopped => Expectation::calm(Duration::ZERO),

@@ -7,7 +7,7 @@ use crate::host::signal_all;
 use crate::kinds::{HostAim, Lost, OfGroup, OfHost, OfServer, ServerAim};
 use crate::story::Life;
 use crate::support::process::Process;
-use crate::support::time::{secs, try_for};
+use crate::support::time::{secs, try_for, wait_until};
 use crate::support::{Link, Way, Who, expire};
 use crate::tail::Tail;
 use crate::wires::End;
@@ -131,6 +131,7 @@ impl Field {
             OfHost::ChildStopped => self.stop(at, &child),
             OfHost::ChildEnds => self.kill(at, &child, Signal::SIGUSR1),
             OfHost::PlannedStop => self.kill(at, &guardian, Signal::SIGTERM),
+            OfHost::Reloaded => self.reload(at),
             OfHost::PairKilled => {
                 // Stopped first, so that neither sees the other die.
                 let pair = [Who::Guardian, Who::Elector];
@@ -268,6 +269,17 @@ impl Field {
         };
         ways.iter().for_each(|&(from, to)| wires.cut(from, to));
         Wound::Cut(ways)
+    }
+
+    /// The guardian becomes its next image, which starts an elector of its own.
+    fn reload(&self, at: usize) -> Option<Wound> {
+        let before = self.hosts[at].pid(Who::Elector)?;
+        let wound = self.kill(at, &[Who::Guardian], Signal::SIGHUP);
+        wait_until("the next image has an elector", secs(20), || {
+            let elector = self.hosts[at].pid(Who::Elector);
+            elector.is_some_and(|elector| elector != before)
+        });
+        wound
     }
 
     fn stop(&self, at: usize, whom: &[Who]) -> Option<Wound> {

@@ -26,6 +26,7 @@ pub(crate) enum OfHost {
     FrozenBriefly,
     PairKilled,
     PlannedStop,
+    Reloaded,
     Cut(Lost),
     Refused,
     OneLinkDead,
@@ -62,7 +63,7 @@ pub(crate) enum OfGroup {
 }
 
 /// Every kind, as often as it is in a bag.
-pub(crate) const KINDS: [Kind; 29] = [
+pub(crate) const KINDS: [Kind; 30] = [
     Kind::Host(OfHost::GuardianKilled),
     Kind::Host(OfHost::GuardianStopped),
     Kind::Host(OfHost::ElectorKilled),
@@ -75,6 +76,7 @@ pub(crate) const KINDS: [Kind; 29] = [
     Kind::Host(OfHost::FrozenBriefly),
     Kind::Host(OfHost::PairKilled),
     Kind::Host(OfHost::PlannedStop),
+    Kind::Host(OfHost::Reloaded),
     Kind::Host(OfHost::Cut(Lost::Requests)),
     Kind::Host(OfHost::Cut(Lost::Answers)),
     Kind::Host(OfHost::Cut(Lost::Both)),
@@ -154,6 +156,7 @@ impl OfHost {
             OfHost::FrozenBriefly => "host frozen briefly",
             OfHost::PairKilled => "guardian and elector killed",
             OfHost::PlannedStop => "planned stop",
+            OfHost::Reloaded => "reload",
             OfHost::Cut(Lost::Requests) => "host's requests lost",
             OfHost::Cut(Lost::Answers) => "answers to a host lost",
             OfHost::Cut(Lost::Both) => "host cut off",
@@ -179,6 +182,7 @@ impl OfHost {
             | OfHost::Killed
             | OfHost::FrozenBriefly
             | OfHost::PlannedStop
+            | OfHost::Reloaded
             | OfHost::Cut(_)
             | OfHost::Refused
             | OfHost::OneLinkDead
@@ -225,6 +229,7 @@ impl OfHost {
             | OfHost::ElectorKilled
             | OfHost::ChildKilled
             | OfHost::ChildEnds
+            | OfHost::Reloaded
             | OfHost::Reset => vec![NO_LENGTH],
         }
     }
