@@ -1,7 +1,8 @@
 //! A host with systemd as its first process: a directory tree of Debian's, in namespaces of its own.
 
 use crate::support::process::run;
-use crate::support::scratch::skip;
+use crate::support::scratch::{number, skip};
+use crate::support::time::try_for;
 use crate::support::{Process, secs, tell, wait_for, wait_until};
 use nix::unistd::Pid;
 use std::fs;
@@ -64,7 +65,7 @@ impl Machine {
         };
         let state = shared.join(format!(".{name}"));
         fs::create_dir_all(&state).expect("the directory is ours");
-        let host = format!("zks-{name}-{}", std::process::id());
+        let host = format!("zks-{name}-{}-{}", std::process::id(), number());
         let console = fs::File::create(state.join("console")).expect("the directory is ours");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/package/boot.sh");
         let mut command = Command::new(script);
@@ -154,7 +155,9 @@ impl Drop for Machine {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // It may have been shut down.
-            let journal = self.try_run("journalctl --no-pager -u 'zk-supervise@*' -n 60");
+            let journal = self.try_run(
+                "journalctl --no-pager -u 'zk-supervise@*' | grep -v ' DEBUG ' | tail -n 40",
+            );
             tell(&format!(
                 "the last words of {}:\n{}",
                 self.name,
@@ -164,13 +167,17 @@ impl Drop for Machine {
         self.process.kill();
         for groups in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
             let group = format!("{groups}/{}", self.name);
-            wait_until("its control groups are gone", secs(20), || {
+            let is_gone = try_for(secs(20), || {
                 let _ = run(
                     "find",
                     &[&group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"],
                 );
-                !Path::new(&group).exists()
+                (!Path::new(&group).exists()).then_some(())
             });
+            assert!(
+                is_gone.is_some() || std::thread::panicking(),
+                "its control groups are in use: {group}"
+            );
         }
     }
 }
