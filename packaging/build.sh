@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly OLDEST_GLIBC=2.28
+OLDEST_GLIBC=$(sed -n 's/^depends = "libc6 (>= \([0-9.]*\)).*/\1/p' Cargo.toml)
+readonly OLDEST_GLIBC
 readonly OUT=target/packaging
 readonly PACKAGES=target/packages
 
@@ -85,7 +86,8 @@ main() {
     python3 packaging/changelog.py "$(version)" >"$OUT/changelog"
     step "packages"
     cargo deb --locked --no-build --no-strip --output "$PACKAGES/"
-    cargo generate-rpm --output "$PACKAGES/"
+    # RHEL 8 may not read what is the default here.
+    cargo generate-rpm --payload-compress xz --output "$PACKAGES/"
     ls -l "$PACKAGES"
 }
 
