@@ -308,9 +308,11 @@ def end_group(process: subprocess.Popen) -> None:
 def judge(subject: Subject, binary: str, mutants: list[dict]) -> list[dict]:
     """Those that no test notices."""
     for stage in subject.stages:
-        if mutants and not survives(binary, 0, stage, subject.patience):
-            sys.exit(f"these tests fail without a mutant: {binary} {' '.join(stage.tests)}")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
+            # As many at once as there will be mutants: what fails for want of a processor is no mutant that was noticed.
+            unchanged = pool.map(lambda _: survives(binary, 0, stage, subject.patience), range(os.cpu_count() or 1))
+            if mutants and not all(unchanged):
+                sys.exit(f"these tests fail without a mutant: {binary} {' '.join(stage.tests)}")
             fates = pool.map(lambda mutant: survives(binary, mutant["number"], stage, subject.patience), mutants)
             mutants = [mutant for mutant, lives in zip(mutants, fates) if lives]
     return mutants

@@ -17,22 +17,27 @@
 //! | host frozen briefly | length + connect timeout | runs on | 0 |
 //! | guardian and elector killed | | excluded: descendants may run until the host's next supervisor finds them | takeover + slack |
 //! | planned stop | | moves | slack |
-//! | host cut off, whichever way, or refused | length + connect timeout | runs on, or stops itself | takeover − stop + slack |
+//! | guardian and elector stopped for longer than the lease | | excluded: it runs beside the next until its guardian goes on | takeover + slack |
+//! | host cut off, whichever way, or refused | length + connect timeout | runs on, or stops itself; stops itself if longer than stop + slack | takeover − stop + renew interval + slack |
 //! | host delayed by an eighth of the connect timeout each way | connect timeout | runs on | 0 |
 //! | connections reset, link in use dead | connect timeout | runs on | 0 |
 //! | follower killed, frozen, or cut from clients | connect timeout | runs on | 0 |
 //! | leader killed | election + connect timeout | runs on | 0 |
 //! | leader frozen, or cut from its followers | given up + election + connect timeout | runs on | 0 |
 //! | rolling restart | that of a leader killed, once a server | runs on | 0 |
-//! | quorum lost: both followers frozen | length + election + connect timeout | runs on, or stops itself | length − stop + election + connect timeout + takeover + slack |
+//! | quorum lost: both followers frozen | length + election + connect timeout | the same | length − stop + election + connect timeout + takeover + slack |
 //! | master znode deleted, session expired | | moves: the old one stops and releases, the next polls that | 2 polls + slack |
 //! | processors starved | length + connect timeout | runs on, as long as it is drawn | 0 |
 //!
 //! Done to a standby, each of them leaves the child alone. No fault starts the child more than once.
 //!
-//! Where two are done at once that each leave the child alone, and the lease rides out both outages one after the other,
-//! so do both. Else the mastership may move, once for each that moves it and once at least, and the gap may be as long
-//! as both together and one more takeover.
+//! Where two are done at once, one of which leaves the child alone by itself, and the lease rides out both outages one after
+//! the other, the child may do no more than the other allows. A gap then is at most longer by twice both outages, for what
+//! is released and what is taken over, or by a takeover. Else the mastership may move, once for each that moves it and
+//! once at least, and the gap may be as long as both together and one more takeover.
+//!
+//! While a host is frozen or its two processes are stopped, another starts the child no sooner than a lease after the last
+//! renewal that can have been answered.
 
 use crate::draw::{Deed, Plan};
 use crate::kinds::{HostAim, OfGroup, OfHost, OfServer};
@@ -52,6 +57,9 @@ const ELECTION: Duration = Duration::from_millis(3800);
 
 /// When the followers of a silent leader give it up, and it them: five ticks of 200 ms.
 const GIVEN_UP: Duration = Duration::from_millis(1000);
+
+/// By how much a renewal may be late, on a machine that is busy.
+const HASTE: Duration = Duration::from_millis(300);
 
 /// How long all may take to be well again: JVMs start slowly where others compile.
 pub(crate) const WHOLE_WITHIN: Duration = Duration::from_secs(60);
@@ -78,6 +86,8 @@ pub(crate) enum Excluded {
     Frozen,
     /// Guardian and elector die at once, and leave descendants behind.
     Orphaned,
+    /// Guardian and elector stand still, and the child does not.
+    Unguarded,
 }
 
 impl Effect {
@@ -98,6 +108,8 @@ pub(crate) struct Expectation {
     pub(crate) outage: Duration,
     /// How often the child may start.
     pub(crate) starts: usize,
+    /// How long after the beginning it starts elsewhere at the earliest.
+    pub(crate) apart: Duration,
     /// For how long nobody may be master.
     pub(crate) bound: Duration,
 }
@@ -109,6 +121,7 @@ impl Expectation {
             effect: Effect::None,
             outage,
             starts: 0,
+            apart: Duration::ZERO,
             bound: Duration::ZERO,
         }
     }
@@ -119,16 +132,44 @@ impl Expectation {
             effect,
             outage: Duration::ZERO,
             starts: 1,
+            apart: Duration::ZERO,
             bound,
+        }
+    }
+
+    /// The design does not cover it, and the others wait for the lease nevertheless.
+    fn excluded(excluded: Excluded, timing: &Timing) -> Expectation {
+        let bound = timing.takeover_after() + SLACK;
+        Expectation {
+            apart: timing.lease - timing.renew_interval - HASTE,
+            ..Expectation::new(Effect::Excluded(excluded), bound)
         }
     }
 
     /// Two at once.
     pub(crate) fn beside(self, other: Expectation, timing: &Timing) -> Expectation {
         let outage = self.outage + other.outage;
-        let is_calm = self.effect == Effect::None && other.effect == Effect::None;
-        if is_calm && outage <= timing.rides_out() {
-            return Expectation::calm(outage);
+        let apart = self.apart.max(other.apart).saturating_sub(outage);
+        let is_one_calm = self.effect == Effect::None || other.effect == Effect::None;
+        if is_one_calm && outage <= timing.rides_out() {
+            let rest = if self.effect == Effect::None {
+                other
+            } else {
+                self
+            };
+            let more = (outage * 2).min(timing.takeover_after());
+            let bound = rest.bound
+                + if rest.effect == Effect::None {
+                    Duration::ZERO
+                } else {
+                    more
+                };
+            return Expectation {
+                outage,
+                apart,
+                bound,
+                ..rest
+            };
         }
         let excluded = [self.effect, other.effect]
             .into_iter()
@@ -137,6 +178,7 @@ impl Expectation {
             effect: excluded.unwrap_or(Effect::MayMove),
             outage,
             starts: (self.starts + other.starts).max(1),
+            apart,
             bound: self.bound + other.bound + timing.takeover_after(),
         }
     }
@@ -173,9 +215,11 @@ fn of_host(kind: OfHost, length: Duration, term: &[Life], timing: &Timing) -> Ex
             Expectation::new(Effect::StartedAgain, backoff(term) + SLACK)
         }
         OfHost::Killed => Expectation::new(Effect::Moves, takeover),
-        OfHost::Frozen => Expectation::new(Effect::Excluded(Excluded::Frozen), takeover),
-        OfHost::PairKilled => Expectation::new(Effect::Excluded(Excluded::Orphaned), takeover),
-        OfHost::FrozenBriefly | OfHost::Cut(_) | OfHost::Refused => outage(length, timing),
+        OfHost::Frozen => Expectation::excluded(Excluded::Frozen, timing),
+        OfHost::PairKilled => Expectation::excluded(Excluded::Orphaned, timing),
+        OfHost::PairStopped => Expectation::excluded(Excluded::Unguarded, timing),
+        OfHost::FrozenBriefly => outage(length, timing),
+        OfHost::Cut(_) | OfHost::Refused => stopped_by(length, outage(length, timing), timing),
         OfHost::ElectorKilled | OfHost::ElectorStopped | OfHost::Reloaded => {
             Expectation::calm(timing.patience() + timing.connect_timeout)
         }
@@ -205,7 +249,8 @@ fn of_group(kind: OfGroup, length: Duration, timing: &Timing) -> Expectation {
             if expected.effect == Effect::None {
                 return expected;
             }
-            Expectation::new(Effect::MayMove, without_quorum(length, timing))
+            let expected = Expectation::new(Effect::MayMove, without_quorum(length, timing));
+            stopped_by(length, expected, timing)
         }
         OfGroup::MasterDeleted | OfGroup::SessionExpired => {
             Expectation::new(Effect::Moves, timing.poll_interval * 2 + SLACK)
@@ -227,7 +272,23 @@ fn outage(span: Duration, timing: &Timing) -> Expectation {
     if whole <= timing.rides_out() {
         Expectation::calm(whole)
     } else {
-        Expectation::new(Effect::MayMove, cut_off(timing))
+        Expectation {
+            outage: whole,
+            ..Expectation::new(Effect::MayMove, cut_off(timing))
+        }
+    }
+}
+
+/// No renewal succeeds for so long, for sure: if that is longer than any lease lasts, the child must stop.
+fn stopped_by(length: Duration, expected: Expectation, timing: &Timing) -> Expectation {
+    let must_stop = length > timing.stop_after() + SLACK;
+    Expectation {
+        effect: if must_stop && expected.effect == Effect::MayMove {
+            Effect::Moves
+        } else {
+            expected.effect
+        },
+        ..expected
     }
 }
 

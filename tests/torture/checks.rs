@@ -2,7 +2,7 @@
 
 use crate::bounds::{Effect, Excluded, Expectation};
 use crate::draw::{Deed, Network, Plan, Slot, draw};
-use crate::judge::{Done, Evidence, Trial};
+use crate::judge::{Done, Evidence, Exit, Trial};
 use crate::kinds::{HostAim, KINDS};
 use crate::story::{EXCLUDED_FOR, LifeEnd, Verdict};
 use crate::support::scratch::Scratch;
@@ -10,11 +10,13 @@ use crate::support::time::{millis, secs};
 use crate::tests::SEED;
 use crate::witnesses::Witnesses;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::Duration;
 use zk_supervise::core::lease::Wish;
 
 /// Each check, and the sentence it proves.
-pub(crate) const CHECKS: [(&str, fn()); 16] = [
+pub(crate) const CHECKS: [(&str, fn()); 19] = [
     (
         "torture::one_child_after_another_is_clean",
         one_after_another,
@@ -49,6 +51,15 @@ pub(crate) const CHECKS: [(&str, fn()); 16] = [
     (
         "torture::what_is_excluded_of_one_host_excuses_no_other",
         excluded_elsewhere,
+    ),
+    (
+        "torture::a_start_within_the_lease_of_a_frozen_host_is_an_overlap",
+        too_early,
+    ),
+    ("torture::a_supervisor_that_nobody_ended_may_not_end", ended),
+    (
+        "torture::a_fault_that_is_ridden_out_changes_nothing_of_another",
+        one_ridden_out,
     ),
     (
         "torture::a_thaw_is_no_sign_of_life_before_it",
@@ -121,6 +132,7 @@ impl Written {
             ended: secs(60),
             lives: witnesses.lives(),
             refusals: witnesses.refusals().into(),
+            exits: Vec::new(),
             trials,
         }
     }
@@ -274,6 +286,51 @@ fn excluded_elsewhere() {
     let refused_there = two(50).line("OVERLAP-lock", 2, 10_050, "a", 8);
     let verdict = refused_there.verdict(&trials);
     assert_eq!(verdict.overlaps.len(), 1, "{verdict:?}");
+}
+
+fn too_early() {
+    let mut trials = [trial(Effect::Excluded(Excluded::Frozen), secs(20))];
+    trials[0].expectation.apart = secs(5);
+    let at_once = |start| {
+        let written = Written::new().life(1, "a", 7, 500, 12_010);
+        written.life(2, "b", 8, start, 59_000).verdict(&trials)
+    };
+    assert_eq!(at_once(15_000).overlaps.len(), 0);
+    assert_eq!(at_once(11_900).overlaps.len(), 1);
+    // Whether it was thawed or not.
+    let written = Written::new().life(1, "a", 7, 500, 10_000);
+    let verdict = written.life(2, "b", 8, 14_900, 59_000).verdict(&trials);
+    assert_eq!(verdict.overlaps.len(), 1, "{verdict:?}");
+}
+
+fn ended() {
+    let mut killed = trial(Effect::MayMove, secs(6));
+    killed.done[0].kind = "guardian killed";
+    let trials = [killed];
+    let flaws = |host: &str, status| {
+        let written = two(50);
+        let mut evidence = written.evidence(&trials);
+        evidence.exits = vec![Exit {
+            host: host.into(),
+            at: secs(11),
+            status: ExitStatus::from_raw(status),
+        }];
+        evidence.verdict().needless.len()
+    };
+    assert_eq!(flaws("a", 9), 0, "by SIGKILL, as it was meant");
+    assert_eq!(flaws("b", 9), 1, "another");
+    assert_eq!(flaws("a", 0), 1, "by itself");
+    assert_eq!(flaws("a", 70 << 8), 1, "with exit code 70");
+}
+
+fn one_ridden_out() {
+    let timing = Wish::default().timing();
+    let calm = Expectation::calm(secs(2));
+    let again = Expectation::new(Effect::StartedAgain, secs(3)).beside(calm, &timing);
+    assert_eq!((again.effect, again.starts), (Effect::StartedAgain, 1));
+    assert_eq!(again.bound, secs(7));
+    let again = calm.beside(Expectation::new(Effect::Moves, secs(3)), &timing);
+    assert_eq!(again.effect, Effect::Moves);
 }
 
 /// It executes once more at the thaw, beside the next: nobody ran for 8 s nevertheless.

@@ -91,12 +91,17 @@ pub(crate) fn draw(seed: u64, bags: usize, network: Network, timing: &Timing) ->
         .collect()
 }
 
+/// Every kind that can be done.
+pub(crate) fn drawn(network: Network) -> impl Iterator<Item = Kind> {
+    let is_possible = move |kind: &Kind| {
+        *kind != Kind::Server(OfServer::CutFromPeers) || network == Network::Namespaces
+    };
+    KINDS.into_iter().filter(is_possible)
+}
+
 /// Every kind once, in any order; a fault of a host may have one of a server beside it.
 fn bag(die: &mut Die, network: Network, timing: &Timing) -> Vec<Slot> {
-    let mut kinds: Vec<Kind> = KINDS.into();
-    kinds.retain(|&kind| {
-        kind != Kind::Server(OfServer::CutFromPeers) || network == Network::Namespaces
-    });
+    let mut kinds: Vec<Kind> = drawn(network).collect();
     die.shuffle(&mut kinds);
     let mut slots = Vec::new();
     while let Some(kind) = kinds.pop() {

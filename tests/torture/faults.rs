@@ -131,6 +131,7 @@ impl Field {
             OfHost::ChildStopped => self.stop(at, &child),
             OfHost::ChildEnds => self.kill(at, &child, Signal::SIGUSR1),
             OfHost::PlannedStop => self.kill(at, &guardian, Signal::SIGTERM),
+            OfHost::PairStopped => self.stop(at, &[Who::Guardian, Who::Elector]),
             OfHost::Reloaded => self.reload(at),
             OfHost::PairKilled => {
                 // Stopped first, so that neither sees the other die.

@@ -4,6 +4,7 @@ use crate::bounds::{Role, WHOLE_WITHIN};
 use crate::draw::Network;
 use crate::enclosure::{hide_run, is_asked_to_end};
 use crate::host::Host;
+use crate::judge::Exit;
 use crate::kinds::{HostAim, ServerAim};
 use crate::leases::Leases;
 use crate::story::Life;
@@ -49,6 +50,8 @@ pub(crate) struct Field {
     pub(crate) ensemble: Ensemble,
     pub(crate) witnesses: Witnesses,
     pub(crate) wires: Option<Wires>,
+    /// Every supervisor that ended.
+    pub(crate) exits: Vec<Exit>,
     pub(crate) timing: Timing,
 }
 
@@ -72,15 +75,15 @@ impl Field {
             group,
             ensemble,
             wires,
+            exits: Vec::new(),
             timing: timing(),
         }
     }
 
     /// Starts every supervisor that does not run.
     pub(crate) fn ensure_running(&mut self) {
-        for host in &mut self.hosts {
-            host.ensure_running();
-        }
+        let hosts = self.hosts.iter_mut();
+        self.exits.extend(hosts.filter_map(Host::ensure_running));
     }
 
     /// Waits until all is well: each server takes part, each supervisor runs and is listed, a child runs, and its term is

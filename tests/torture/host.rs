@@ -1,7 +1,9 @@
 //! A candidate's host: its supervisor, the relays through which it reaches the servers, its flavour of child.
 
+use crate::judge::Exit;
 use crate::leases::Leases;
 use crate::support::process::descendants;
+use crate::support::time::now;
 use crate::support::{Config, Link, Supervisor, Who, is_alive, secs};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -31,21 +33,27 @@ impl Host {
     }
 
     /// Starts the supervisor, unless it runs, or the elector of a guardian that died still sweeps up after it. What they
-    /// left behind is for the new one to find: nothing is cleaned up for it.
-    pub(crate) fn ensure_running(&mut self) {
+    /// left behind is for the new one to find: nothing is cleaned up for it. Returns the end of the one before.
+    pub(crate) fn ensure_running(&mut self) -> Option<Exit> {
         if self.is_running() {
             self.elector = self.pid(Who::Elector).or(self.elector);
-            return;
+            return None;
         }
         if self.elector.is_some_and(is_alive) {
-            return;
+            return None;
         }
-        if let Some(mut old) = self.supervisor.take() {
-            old.wait_exit(secs(1));
+        let exit = self.supervisor.take().map(|mut old| {
+            let status = old.wait_exit(secs(1));
             // Dropped, it would kill all that carries its mark.
             mem::forget(old);
-        }
+            Exit {
+                host: self.name.clone(),
+                at: now(),
+                status,
+            }
+        });
         self.supervisor = Some(self.config.start());
+        exit
     }
 
     pub(crate) fn is_running(&self) -> bool {

@@ -5,8 +5,11 @@
 //! of its witness only, so ends decide nothing but the length of a gap.
 
 use crate::bounds::{Effect, Excluded, Expectation};
+use crate::kinds::{Kind, OfHost};
 use crate::story::{EXCLUDED_FOR, Fault, Life, LifeEnd, Verdict};
 use crate::witnesses::Refusal;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 /// One fault, or two at once, and what became of the group.
@@ -27,6 +30,15 @@ pub(crate) struct Done {
     pub(crate) until: Duration,
 }
 
+/// A supervisor that ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Exit {
+    pub(crate) host: String,
+    /// When that was noticed.
+    pub(crate) at: Duration,
+    pub(crate) status: ExitStatus,
+}
+
 /// All that the verdict rests on.
 pub(crate) struct Evidence<'a> {
     /// When all was well for the first time.
@@ -35,6 +47,7 @@ pub(crate) struct Evidence<'a> {
     /// The earliest first.
     pub(crate) lives: Vec<Life>,
     pub(crate) refusals: Vec<Refusal>,
+    pub(crate) exits: Vec<Exit>,
     pub(crate) trials: &'a [Trial],
 }
 
@@ -79,6 +92,14 @@ impl Trial {
             | Effect::Moves
             | Effect::Excluded(_) => None,
         }
+    }
+
+    /// Whether one of these was done to a host.
+    fn has_done(&self, kinds: &[OfHost], host: &str) -> bool {
+        let words = || kinds.iter().map(|&kind| Kind::Host(kind).words());
+        self.done
+            .iter()
+            .any(|it| it.on.iter().any(|on| on == host) && words().any(|word| word == it.kind))
     }
 
     /// "elector killed on b", or two of these.
@@ -146,7 +167,7 @@ impl Evidence<'_> {
         let trial = self.cause(next).map(|index| &self.trials[index]);
         match trial.and_then(|it| Some((it, it.excluded_on(&before.host)?))) {
             Some((trial, Excluded::Frozen)) => end(before).min(trial.from()),
-            Some((_, Excluded::Orphaned)) | None => end(before),
+            Some((_, Excluded::Orphaned | Excluded::Unguarded)) | None => end(before),
         }
     }
 
@@ -202,13 +223,35 @@ impl Evidence<'_> {
             .collect();
         let refusals = self.refusals.iter().filter(|it| !self.is_excluded(it));
         found.extend(refusals.map(|it| format!("a witness found another alive: {}", it.line)));
-        let falls = self
-            .successions()
-            .filter(|(before, life)| life.token < before.token);
+        let falls = self.successions().filter(|(before, life)| {
+            life.token < before.token || (life.token == before.token && life.host != before.host)
+        });
         found.extend(falls.map(|(before, life)| {
-            format!("the token fell: {}, then {}", words(before), words(life))
+            format!(
+                "the token did not grow: {}, then {}",
+                words(before),
+                words(life)
+            )
+        }));
+        let hasty = self.successions().filter(|it| self.is_hasty(it.0, it.1));
+        found.extend(hasty.map(|(before, life)| {
+            format!(
+                "{} was started within the lease of {}",
+                words(life),
+                words(before)
+            )
         }));
         found
+    }
+
+    /// Whether a life did not wait for one that the design excludes: it may yet be alive, and not execute.
+    fn is_hasty(&self, before: &Life, life: &Life) -> bool {
+        let trial = self.cause(life).map(|index| &self.trials[index]);
+        trial.is_some_and(|trial| {
+            trial.excluded_on(&before.host).is_some()
+                && life.host != before.host
+                && life.start < trial.from() + trial.expectation.apart
+        })
     }
 
     /// Whether the design excludes these two, and they were over in time.
@@ -218,10 +261,11 @@ impl Evidence<'_> {
         let both = match excluded {
             // Until the thaw it did not execute.
             Excluded::Frozen => later.start.max(trial.until()),
-            Excluded::Orphaned => later.start,
+            Excluded::Orphaned | Excluded::Unguarded => later.start,
         };
         let is_in_time = end(earlier) <= trial.until() + EXCLUDED_FOR;
-        is_in_time.then(|| Beside {
+        let is_elsewhere = later.host != earlier.host;
+        (is_in_time && is_elsewhere).then(|| Beside {
             excluded,
             span: end(earlier).saturating_sub(both),
         })
@@ -242,18 +286,37 @@ impl Evidence<'_> {
             .successions()
             .filter(|(_, life)| life.start > self.began);
         let mut counts = vec![0; self.trials.len()];
-        starts
-            .filter_map(|(before, life)| {
-                let why = match self.cause(life) {
-                    None => Some("before anything was done".to_owned()),
-                    Some(index) => {
-                        counts[index] += 1;
-                        objection(&self.trials[index], before, life, counts[index])
-                    }
-                };
-                why.map(|why| format!("{} was started {why}", words(life)))
-            })
-            .collect()
+        let restarts = starts.filter_map(|(before, life)| {
+            let why = match self.cause(life) {
+                None => Some("before anything was done".to_owned()),
+                Some(index) => {
+                    counts[index] += 1;
+                    objection(&self.trials[index], before, life, counts[index])
+                }
+            };
+            why.map(|why| format!("{} was started {why}", words(life)))
+        });
+        let ends = self.exits.iter().filter_map(|exit| self.unexpected(exit));
+        restarts.chain(ends).collect()
+    }
+
+    /// What is wrong with the end of a supervisor, unless somebody has ended it.
+    fn unexpected(&self, exit: &Exit) -> Option<String> {
+        let trial = self.trial_at(exit.at).map(|index| &self.trials[index]);
+        let is_done = |to: &[OfHost]| trial.is_some_and(|trial| trial.has_done(to, &exit.host));
+        let is_meant = match (exit.status.code(), exit.status.signal()) {
+            (Some(0), _) => is_done(&[OfHost::PlannedStop]),
+            (_, Some(libc::SIGKILL)) => is_done(&[
+                OfHost::GuardianKilled,
+                OfHost::GuardianStopped,
+                OfHost::Killed,
+                OfHost::PairKilled,
+            ]),
+            _ => false,
+        };
+        let (host, status) = (&exit.host, exit.status);
+        let after = trial.map_or_else(String::new, |trial| format!(", after: {}", trial.words()));
+        (!is_meant).then(|| format!("{host}'s supervisor ended ({status}){after}"))
     }
 
     fn overdue(&self) -> Vec<String> {
@@ -292,7 +355,10 @@ fn delays(trial: &Trial, outcome: &Outcome) -> Vec<String> {
     let late = late.map(|gap| format!("nobody ran for {gap:.2?}, not {bound:.2?}: {words}"));
     let is_ill = trial.whole.is_none();
     let ill = is_ill.then(|| format!("the group was not well again in time: {words}"));
-    let must_start = matches!(effect, Effect::Moves | Effect::StartedAgain);
+    let must_start = matches!(
+        effect,
+        Effect::Moves | Effect::StartedAgain | Effect::Excluded(_)
+    );
     let idle = must_start && !is_ill && outcome.starts == 0;
     let idle = idle.then(|| format!("nothing came of it: {words}"));
     [late, ill, idle].into_iter().flatten().collect()

@@ -25,6 +25,7 @@ pub(crate) enum OfHost {
     Frozen,
     FrozenBriefly,
     PairKilled,
+    PairStopped,
     PlannedStop,
     Reloaded,
     Cut(Lost),
@@ -63,7 +64,7 @@ pub(crate) enum OfGroup {
 }
 
 /// Every kind, as often as it is in a bag.
-pub(crate) const KINDS: [Kind; 30] = [
+pub(crate) const KINDS: [Kind; 31] = [
     Kind::Host(OfHost::GuardianKilled),
     Kind::Host(OfHost::GuardianStopped),
     Kind::Host(OfHost::ElectorKilled),
@@ -75,6 +76,7 @@ pub(crate) const KINDS: [Kind; 30] = [
     Kind::Host(OfHost::Frozen),
     Kind::Host(OfHost::FrozenBriefly),
     Kind::Host(OfHost::PairKilled),
+    Kind::Host(OfHost::PairStopped),
     Kind::Host(OfHost::PlannedStop),
     Kind::Host(OfHost::Reloaded),
     Kind::Host(OfHost::Cut(Lost::Requests)),
@@ -155,6 +157,7 @@ impl OfHost {
             OfHost::Frozen => "host frozen",
             OfHost::FrozenBriefly => "host frozen briefly",
             OfHost::PairKilled => "guardian and elector killed",
+            OfHost::PairStopped => "guardian and elector stopped",
             OfHost::PlannedStop => "planned stop",
             OfHost::Reloaded => "reload",
             OfHost::Cut(Lost::Requests) => "host's requests lost",
@@ -174,7 +177,8 @@ impl OfHost {
             | OfHost::ChildStopped
             | OfHost::ChildEnds
             | OfHost::Frozen
-            | OfHost::PairKilled => &[HostAim::Master],
+            | OfHost::PairKilled
+            | OfHost::PairStopped => &[HostAim::Master],
             OfHost::GuardianKilled
             | OfHost::GuardianStopped
             | OfHost::ElectorKilled
@@ -214,8 +218,8 @@ impl OfHost {
             ],
             OfHost::ChildStopped => vec![(TENTH * 3, SECOND * 2)],
             OfHost::Killed | OfHost::PairKilled => vec![(TENTH, SECOND * 3)],
-            // A frozen host that the others do not give up shows nothing.
-            OfHost::Frozen => vec![(beyond + SECOND / 2, beyond + SECOND)],
+            // One that the others do not give up shows nothing.
+            OfHost::Frozen | OfHost::PairStopped => vec![(beyond + SECOND / 2, beyond + SECOND)],
             OfHost::FrozenBriefly => vec![(TENTH * 3, covered)],
             // What is ridden out, what may be, what is not.
             OfHost::Cut(_) | OfHost::Refused => vec![

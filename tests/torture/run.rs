@@ -1,11 +1,12 @@
 //! One run: fault after fault, until time is up; then the verdict.
 
 use crate::arguments::Effort;
-use crate::draw::{Network, Slot, draw};
+use crate::draw::{Network, Slot, draw, drawn};
 use crate::enclosure::is_asked_to_end;
 use crate::faults::Harm;
 use crate::field::{COUNT, Field};
 use crate::judge::{Done, Evidence, Trial};
+use crate::kinds::Kind;
 use crate::story::{Lease, Story, Verdict};
 use crate::support::time::now;
 use crate::{faults, report, tell};
@@ -26,8 +27,11 @@ pub(crate) fn torture(effort: &Effort, network: Network) -> bool {
     tell::opening(effort, network, &field.timing);
     let mut trials = Vec::new();
     let mut verdict = Verdict::default();
-    for slot in &slots {
-        if now() >= began + effort.length || is_asked_to_end() {
+    let least = draw(effort.seed, 1, network, &field.timing).len();
+    for (at, slot) in slots.iter().enumerate() {
+        // Each kind once, however slow the machine.
+        let is_over = at >= least && now() >= began + effort.length;
+        if is_over || is_asked_to_end() {
             break;
         }
         let Some(trial) = field.undergo(slot) else {
@@ -43,7 +47,7 @@ pub(crate) fn torture(effort: &Effort, network: Network) -> bool {
         }
         field.hold(slot.pause);
     }
-    close(field, effort, began, &trials)
+    close(field, effort, network, began, &trials)
 }
 
 impl Field {
@@ -97,6 +101,7 @@ impl Field {
             ended: now(),
             lives: self.witnesses.lives(),
             refusals: self.witnesses.refusals().into(),
+            exits: self.exits.clone(),
             trials,
         }
     }
@@ -116,7 +121,13 @@ fn schedule(effort: &Effort, network: Network, field: &Field) -> Vec<Slot> {
 }
 
 /// Tells the verdict; keeps the files if it is not clean.
-fn close(mut field: Field, effort: &Effort, began: Duration, trials: &[Trial]) -> bool {
+fn close(
+    mut field: Field,
+    effort: &Effort,
+    network: Network,
+    began: Duration,
+    trials: &[Trial],
+) -> bool {
     let evidence = field.evidence(began, trials);
     let story = story(&field, effort, &evidence);
     tell::table(&evidence);
@@ -124,13 +135,25 @@ fn close(mut field: Field, effort: &Effort, began: Duration, trials: &[Trial]) -
     if let Some(dir) = &effort.report {
         report::write(&story, dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     }
-    let is_clean = is_clean(&story.verdict);
+    let left_out = left_out(network, trials);
+    tell::left_out(&left_out);
+    let is_clean = is_clean(&story.verdict) && left_out.is_empty();
     if !is_clean {
         let kept = field.keep(&format!("torture-{}-{}", effort.seed, began.as_secs()));
         tell::kept(&kept);
     }
     tell::again(effort);
     is_clean
+}
+
+/// The kinds that were not done at all.
+fn left_out(network: Network, trials: &[Trial]) -> Vec<&'static str> {
+    let done: Vec<&str> = trials
+        .iter()
+        .flat_map(|trial| trial.done.iter().map(|it| it.kind))
+        .collect();
+    let kinds = drawn(network).map(Kind::words);
+    kinds.filter(|kind| !done.contains(kind)).collect()
 }
 
 fn is_clean(verdict: &Verdict) -> bool {

@@ -174,6 +174,13 @@ pub(crate) fn verdict(verdict: &Verdict, evidence: &Evidence) {
     }
 }
 
+/// What the run shows nothing of.
+pub(crate) fn left_out(kinds: &[&str]) {
+    if !kinds.is_empty() {
+        println!("never done: {}", kinds.join(", "));
+    }
+}
+
 /// How to see it again.
 pub(crate) fn again(effort: &Effort) {
     println!(
@@ -226,6 +233,10 @@ fn beside(evidence: &Evidence) -> Vec<(String, String)> {
         (
             "two at once after guardian and elector were killed",
             spans(Excluded::Orphaned),
+        ),
+        (
+            "two at once while guardian and elector were stopped",
+            spans(Excluded::Unguarded),
         ),
     ]
     .into_iter()

@@ -106,34 +106,47 @@ fn witness(options: &Options) -> ExitCode {
         .expect("a signal descriptor can be made");
 
     let dir = &options.dir;
-    let locks = take(dir, "lock").zip(take(dir, "tree"));
-    match &locks {
-        Some((_, tree)) => {
-            fcntl(tree, FcntlArg::F_SETFD(FdFlag::empty())).expect("our own descriptor");
-        }
-        None if options.run_on => {}
-        None => return ExitCode::from(99),
+    let mut locks = take(dir, "lock").zip(take(dir, "tree"));
+    if locks.is_none() && !options.run_on {
+        return ExitCode::from(99);
     }
     let alive = alive(dir);
     write_line(dir, "start");
+    if let Some((_, tree)) = &locks {
+        start_descendants(options, tree);
+    }
+    run(options, &signals, || {
+        show(&alive);
+        // Who runs on beside another holds the locks as soon as it can: whoever comes next is to find it alive.
+        if locks.is_none() {
+            locks = try_lock(dir, "lock").zip(try_lock(dir, "tree"));
+            if let Some((_, tree)) = &locks {
+                start_descendants(options, tree);
+            }
+        }
+    });
+    write_line(dir, "stop");
+    ExitCode::from(options.exit_code)
+}
+
+/// They hold the lock on the tree, too.
+fn start_descendants(options: &Options, tree: &File) {
+    fcntl(tree, FcntlArg::F_SETFD(FdFlag::empty())).expect("our own descriptor");
     for _ in 0..options.children {
         start(options, "--part-child");
     }
     if options.daemon {
         start(options, "--part-daemonizer");
     }
-    run(options, &signals, &alive);
-    write_line(dir, "stop");
-    ExitCode::from(options.exit_code)
 }
 
-/// Shows that it executes until it is time to end.
-fn run(options: &Options, signals: &SignalFd, alive: &File) {
+/// Does something at every tick, until it is time to end.
+fn run(options: &Options, signals: &SignalFd, mut tick: impl FnMut()) {
     let began = now();
     let mut end = options.exit_after.map(|span| began + span);
     let mut asked = false;
     while end.is_none_or(|end| now() < end) && now() < began + LONGEST_LIFE {
-        show(alive);
+        tick();
         let mut descriptors = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         poll(&mut descriptors, PollTimeout::from(TICK_MS)).ok();
         let signal = signals.read_signal().ok().flatten();
@@ -162,18 +175,22 @@ fn show(alive: &File) {
         .expect("the disk has room");
 }
 
-/// One of the two locks, or a line that says who held it.
+/// One of the two locks, or a line that says that another held it.
 fn take(dir: &Path, name: &str) -> Option<File> {
+    let file = try_lock(dir, name);
+    if file.is_none() {
+        write_line(dir, &format!("OVERLAP-{name}"));
+    }
+    file
+}
+
+fn try_lock(dir: &Path, name: &str) -> Option<File> {
     let file = File::options()
         .create(true)
         .append(true)
         .open(dir.join(name))
         .expect("the directory is writable");
-    if file.try_lock().is_err() {
-        write_line(dir, &format!("OVERLAP-{name}"));
-        return None;
-    }
-    Some(file)
+    file.try_lock().is_ok().then_some(file)
 }
 
 /// Starts another part of the witness, which inherits the lock `tree`.
