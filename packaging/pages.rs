@@ -253,7 +253,7 @@ const SIGNALS: [(&str, &str); 2] = [
     ),
 ];
 
-const ENVIRONMENT: [(&str, &str); 3] = [
+const ENVIRONMENT: [(&str, &str); 4] = [
     (
         "ZK_SUPERVISE_TOKEN",
         "The fencing token of this term, a decimal number that only grows. A resource that keeps the highest it has seen \
@@ -261,6 +261,10 @@ const ENVIRONMENT: [(&str, &str); 3] = [
     ),
     ("ZK_SUPERVISE_NAME", "This candidate's name."),
     ("ZK_SUPERVISE_MASTER", "The full path of the master znode."),
+    (
+        "ZK_SUPERVISE_GUARDIAN",
+        "Which supervisor started it: by this a later one, and release, find what was left behind.",
+    ),
 ];
 
 const FILES: [(&str, &str); 3] = [
@@ -273,7 +277,7 @@ const FILES: [(&str, &str); 3] = [
         "The term on record, for release, and the configuration in force. They go with the unit.",
     ),
     (
-        "/usr/share/doc/zk-supervise/",
+        "/usr/share/doc/zk-supervise/examples/",
         "A file with every key, and a drop-in that restricts what the command may do.",
     ),
 ];

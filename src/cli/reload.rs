@@ -47,13 +47,12 @@ fn unit() -> Option<(Pid, PathBuf)> {
 
 /// What in the file is to take effect only later, if it may be taken over at all.
 fn changes(file: &Path, in_force: &Path) -> Result<Vec<&'static str>, ExitCode> {
-    let read = |path| {
-        config::load(path).map_err(|errors| {
-            complain(errors);
-            ExitCode::from(exit::CONFIG)
-        })
+    let wrong = |errors| {
+        complain(errors);
+        ExitCode::from(exit::CONFIG)
     };
-    let (new, old) = (read(file)?, read(in_force)?);
+    let new = config::check(file).map_err(wrong)?;
+    let old = config::load(in_force).map_err(wrong)?;
     check_identity(&old, &new)?;
     Ok(later(&old, &new))
 }
@@ -76,7 +75,10 @@ fn await_takeover(pid: Pid, in_force: &Path, later: &[&str]) -> ExitCode {
             return exit::SOFTWARE.into();
         }
         if clock::now() >= end {
-            complain("the supervisor did not take it over: its log says why");
+            complain(
+                "the supervisor has not taken it over yet: it waits for the end of what is being stopped, or has refused\n\
+                 help: its log says which, and what becomes of it",
+            );
             return exit::SOFTWARE.into();
         }
         clock::pause(PAUSE);
@@ -96,7 +98,7 @@ pub(super) fn try_image(file: &Path) -> ExitCode {
 }
 
 fn try_all(file: &Path) -> Result<(), ExitCode> {
-    let new = config::load(file).map_err(|errors| {
+    let new = config::check(file).map_err(|errors| {
         complain(errors);
         ExitCode::from(exit::CONFIG)
     })?;
@@ -143,8 +145,17 @@ fn check_identity(old: &Config, new: &Config) -> Result<(), ExitCode> {
         ("[election] master", was.master != is.master),
         ("[election] name", was.name != is.name),
     ];
+    let servers = &old.zookeeper.servers;
+    let mut kept = new.zookeeper.servers.iter();
     match changed.iter().find(|(_, is_changed)| *is_changed) {
-        None => Ok(()),
+        None if kept.any(|it| servers.contains(it)) => Ok(()),
+        None => {
+            complain(
+                "none of `[zookeeper] servers` is one of those in force: they may be of another ensemble\n\
+                 help: keep one of them until the others are in force, or restart the supervisor",
+            );
+            Err(exit::CONFIG.into())
+        }
         Some((key, _)) => {
             complain(format_args!(
                 "`{key}` is not the one in force: with another this would be another candidate, or another election\n\
@@ -155,11 +166,18 @@ fn check_identity(old: &Config, new: &Config) -> Result<(), ExitCode> {
     }
 }
 
-/// The term in charge keeps its lease (R2): stopping must fit into that as well.
+/// The term in charge keeps its lease (R2): stopping must fit into that as well, and into what is left of it.
 fn check_lease(timing: &Timing, state: &State) -> Result<(), ExitCode> {
-    let Some(lease) = state.lease() else {
+    let Some((lease, end)) = state.lease() else {
         return Ok(());
     };
+    if clock::now() + timing.grace_period + timing.kill_margin * 2 >= end {
+        complain(
+            "too little is left of the lease for `grace_period` and `kill_margin`: the ensemble does not answer\n\
+             help: reload again when it does",
+        );
+        return Err(exit::SOFTWARE.into());
+    }
     let kept = Timing {
         lease: lease.min(timing.lease),
         ..*timing

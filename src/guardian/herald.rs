@@ -15,6 +15,9 @@ use std::time::{Duration, SystemTime};
 /// cannot be killed takes as long as it takes.
 const MORE_TIME: Duration = Duration::from_secs(10);
 
+/// By how much systemd may be late (`sd_event_add_time(3)`: a quarter of a second).
+const LATE: Duration = Duration::from_millis(250);
+
 /// Puts the watchdog off: ten years. To switch it off (0) takes a newer systemd than 239.
 const OFF: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
@@ -23,11 +26,12 @@ const OFF: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 pub(super) struct Herald {
     manager: Manager,
     master: String,
-    /// How long before the end of the lease the watchdog barks: systemd may be a quarter of a second late.
+    /// How long before the end of the lease the watchdog barks.
     margin: Duration,
     readiness: Readiness,
     told: Option<Situation>,
-    watchdog: Watchdog,
+    /// As it was told; unknown at first: an image before us may have set it.
+    watchdog: Option<Watchdog>,
     /// Until when the manager waits for the end.
     patient_until: Time,
 }
@@ -65,10 +69,10 @@ impl Herald {
         Some(Herald {
             manager: Manager::from_environment()?,
             master: master.to_owned(),
-            margin: kill_margin / 2,
+            margin: (kill_margin / 2).max(LATE),
             readiness: Readiness::Starting,
             told: None,
-            watchdog: Watchdog::Off,
+            watchdog: None,
             patient_until: Time::default(),
         })
     }
@@ -101,11 +105,11 @@ impl Herald {
     }
 
     fn feed(&mut self, now: Time, watchdog: Watchdog) {
-        if watchdog != self.watchdog {
+        if self.watchdog != Some(watchdog) {
             let left = watchdog.left(now).as_micros();
             let lines = format_args!("WATCHDOG_USEC={left}\nWATCHDOG=1");
             if self.manager.tell(lines) {
-                self.watchdog = watchdog;
+                self.watchdog = Some(watchdog);
             }
         }
     }
@@ -122,7 +126,7 @@ impl Herald {
 
     /// Whenever systemd hears that we stop, or are to be waited for, it stops its watchdog, or sets it anew.
     fn ask_for_time(&mut self, now: Time, watchdog: Watchdog) {
-        if watchdog == self.watchdog && now + MORE_TIME / 2 < self.patient_until {
+        if self.watchdog == Some(watchdog) && now + MORE_TIME / 2 < self.patient_until {
             return;
         }
         let (more, left) = (MORE_TIME.as_micros(), watchdog.left(now).as_micros());
@@ -131,7 +135,7 @@ impl Herald {
         ));
         if told {
             self.patient_until = now + MORE_TIME;
-            self.watchdog = watchdog;
+            self.watchdog = Some(watchdog);
         }
     }
 
@@ -218,6 +222,8 @@ mod tests {
         number: 1,
     };
 
+    const OFF_SAID: &str = "WATCHDOG_USEC=315360000000000\nWATCHDOG=1";
+
     const SINCE: SystemTime = SystemTime::UNIX_EPOCH;
 
     fn grant(end: u64) -> Grant {
@@ -253,7 +259,7 @@ mod tests {
             margin: Duration::from_millis(500),
             readiness: Readiness::Starting,
             told: None,
-            watchdog: Watchdog::Off,
+            watchdog: None,
             patient_until: Time::default(),
         };
         (herald, socket)
@@ -274,7 +280,8 @@ mod tests {
         herald.tell(at(0), &IDLE, None, SINCE);
         assert_eq!(
             heard(&socket),
-            ["STATUS=standing by for /ha/billing/master"]
+            [OFF_SAID, "STATUS=standing by for /ha/billing/master"],
+            "an image before us may have left it set"
         );
         for _ in 0..2 {
             herald.note_elector();
@@ -311,10 +318,9 @@ mod tests {
             ..IDLE
         };
         herald.tell(at(9000), &killing, Some(Pid::from_raw(4711)), SINCE);
-        let off = "WATCHDOG_USEC=315360000000000\nWATCHDOG=1";
         assert_eq!(
             heard(&socket),
-            [off, "STATUS=killing the command of /ha/billing/master"]
+            [OFF_SAID, "STATUS=killing the command of /ha/billing/master"]
         );
     }
 
@@ -356,7 +362,11 @@ mod tests {
         herald.tell(at(0), &IDLE, None, SINCE);
         let _ = heard(&socket);
         herald.tell(at(1), &IDLE, None, SINCE);
-        let told = ["READY=1", "STATUS=standing by for /ha/billing/master"];
+        let told = [
+            "READY=1",
+            OFF_SAID,
+            "STATUS=standing by for /ha/billing/master",
+        ];
         assert_eq!(heard(&socket), told);
     }
 

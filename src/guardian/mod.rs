@@ -370,7 +370,7 @@ impl Guardian {
                 // SIGPIPE is what a line of ours got from a log that nobody reads: to say so would raise the next. SIGCONT
                 // comes of every stop by systemd (`systemd.kill(5)`).
                 Ok(Signal::SIGCHLD | Signal::SIGPIPE | Signal::SIGCONT) | Err(_) => {}
-                Ok(Signal::SIGHUP) => self.succession.ask(clock::now()),
+                Ok(Signal::SIGHUP) => self.succession.ask(),
                 Ok(signal) => story::signal_ignored(signal),
             }
         }

@@ -25,6 +25,8 @@ pub(super) const DIRECTORY: &str = "RUNTIME_DIRECTORY";
 const TERM: &str = "term";
 /// What the configuration in force is called beside it.
 const CONFIG: &str = "app.toml";
+/// The format that is written: whatever was ever written can be read for good.
+const FORMAT: u32 = 1;
 /// Its last line: what follows is of an older, longer text.
 const END: &str = "end";
 /// Longer than any: a path of a control group has at most 4096 bytes (`path_resolution(7)`).
@@ -110,7 +112,9 @@ impl Ledger {
             let (id, version) = (grant.id, grant.version);
             let not_before = grant.not_before.as_nanos();
             let (guardian, cgroup) = (self.guardian, self.cgroup.display());
-            text.put(format_args!("term={id}\nversion={version}\n"));
+            text.put(format_args!(
+                "format={FORMAT}\nterm={id}\nversion={version}\n"
+            ));
             text.put(format_args!(
                 "not_before={not_before}\nguardian={guardian}\n"
             ));
@@ -167,6 +171,7 @@ fn fields(text: &str) -> Option<BTreeMap<&str, &str>> {
 
 fn parse(fields: &BTreeMap<&str, &str>) -> Option<Recorded> {
     let field = |name: &str| fields.get(name).copied();
+    (field("format")?.parse() == Ok(FORMAT)).then_some(())?;
     Some(Recorded {
         guardian: field("guardian")?.parse().ok()?,
         cgroup: PathBuf::from(field("cgroup")?),
@@ -242,6 +247,31 @@ mod tests {
         fs::remove_dir_all(directory).expect("it is ours");
     }
 
+    /// Written by each version that was ever released, and by this one.
+    const RELEASED: [&str; 1] = [
+        "format=1\nterm=0000000000000007-1\nversion=3\nnot_before=5\nguardian=4.9\ncgroup=/a\nend\n",
+    ];
+
+    #[test]
+    fn every_record_that_was_ever_written_is_read() {
+        let ledger = |file| Ledger {
+            file,
+            guardian: Identity { pid: 4, began: 9 },
+            cgroup: "/a".into(),
+            kept: None,
+        };
+        let null = fs::File::open("/dev/null").expect("it is there");
+        let newest = ledger(null.into()).text(Charge::Open(grant(3)));
+        assert_eq!(newest.as_bytes(), RELEASED[RELEASED.len() - 1].as_bytes());
+        for text in RELEASED {
+            let recorded = parse(&fields(text).expect("it has an end"));
+            assert_eq!(
+                recorded.map(|it| (it.version, it.id)),
+                Some((3, grant(3).id))
+            );
+        }
+    }
+
     #[test]
     fn what_is_no_record_is_refused() {
         let directory = directory("refused");
@@ -249,11 +279,12 @@ mod tests {
             fs::write(directory.join(TERM), text).expect("a directory");
             Recorded::read(&directory)
         };
-        let whole = "term=7-1\nversion=3\nnot_before=5\nguardian=4.5\ncgroup=\nend\n";
+        let whole = "format=1\nterm=7-1\nversion=3\nnot_before=5\nguardian=4.5\ncgroup=\nend\n";
         assert!(read(whole).is_ok());
         for text in [
             "",
-            "term=7-1\n",
+            "format=1\nterm=7-1\n",
+            &whole.replace("format=1", "format=2"),
             &whole.replace("version=3", "version=x"),
             &whole.replace("end\n", ""),
         ] {

@@ -14,7 +14,7 @@ use crate::process::cgroup::Cgroup;
 use crate::process::hunt::{GUARDIAN, MASTER, Mark, NAME, TOKEN};
 use crate::process::posture::{Posture, block_signals};
 use crate::process::spawn::{Program, keep_strays_from_children, lift};
-use crate::process::sweep::{Identity, LeftGroups, clear_host};
+use crate::process::sweep::{Identity, LeftGroups, clear_host, sweep};
 use crate::process::tree::{Strangers, Tree, can_list_children, children};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit};
@@ -27,6 +27,7 @@ use std::ffi::{CString, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How many descriptors guardian and elector must be allowed: those that are handed on are numbered from 64, and sockets
 /// to servers come and go.
@@ -96,6 +97,9 @@ impl std::fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// How long what is left is killed and looked for where this host cannot be guarded any more.
+const SWEPT_WITHIN: Duration = Duration::from_secs(5);
+
 impl Setup {
     /// Clears this host of what earlier supervisors of this candidate left, and takes the guardian's place.
     ///
@@ -129,8 +133,16 @@ impl Setup {
     /// Takes the place of an earlier image of this very process, in the middle of all that it did.
     ///
     /// # Errors
-    /// This host cannot be guarded any more; then the child dies with this process.
+    /// This host cannot be guarded any more; then nothing of the child is left, if it dies within seconds.
     pub fn take_over(self, state: State) -> Result<Guardian, Refusal> {
+        let (main, group) = (state.main, state.shell.cgroup.clone());
+        self.inherit(state).inspect_err(|_| {
+            let group = Cgroup::open(&group).ok();
+            _ = sweep(Identity::own(), main, group.as_ref(), SWEPT_WITHIN);
+        })
+    }
+
+    fn inherit(self, state: State) -> Result<Guardian, Refusal> {
         let signals = take_charge()?;
         let cgroup = match state.shell.cgroup.as_os_str().is_empty() {
             true => None,
@@ -191,7 +203,7 @@ impl Setup {
     /// The image that our file holds when it is asked for: as it is tried, and as it takes our place.
     fn succession(&self) -> Result<Succession, Refusal> {
         let image = std::env::current_exe().map_err(|error| Refusal::System("readlink", error))?;
-        let image = c_string(image.into_os_string().into_vec());
+        let image = c_string(undeleted(image.into_os_string().into_vec()));
         let file = self.file.clone().into_os_string().into_vec();
         let trial = [TRIAL.as_bytes().to_vec(), file].map(c_string);
         let next = std::env::args_os().map(|word| c_string(word.into_vec()));
@@ -358,3 +370,13 @@ fn refused(call: &'static str) -> impl Fn(nix::Error) -> Refusal {
 fn c_string(bytes: Vec<u8>) -> CString {
     CString::new(bytes).expect("neither the configuration nor the environment has a NUL in it")
 }
+
+/// The path of a program whose file was replaced while it started (`proc_pid_exe(5)`).
+fn undeleted(mut path: Vec<u8>) -> Vec<u8> {
+    if path.ends_with(DELETED) {
+        path.truncate(path.len() - DELETED.len());
+    }
+    path
+}
+
+const DELETED: &[u8] = b" (deleted)";

@@ -152,10 +152,10 @@ impl State {
         Some(text.and_then(|text| State::parse(&text)))
     }
 
-    /// How long the lease of the term in charge is, if there is one.
+    /// How long the lease of the term in charge is, and when it ends as far as is known, if there is one.
     #[must_use]
-    pub fn lease(&self) -> Option<Duration> {
-        self.core.grant.map(|grant| grant.lease)
+    pub fn lease(&self) -> Option<(Duration, Time)> {
+        self.core.grant.map(|grant| (grant.lease, grant.end))
     }
 }
 

@@ -30,8 +30,8 @@ use std::time::Duration;
 /// How long the new image may take to show that it can do it.
 const TRIED_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long a reload that was asked for waits for its turn.
-const DONE_WITHIN: Duration = Duration::from_secs(30);
+/// How long the elector may take to end once the next image is due.
+const ENDED_WITHIN: Duration = Duration::from_secs(30);
 
 /// The descriptors that an image finds which is tried.
 pub mod descriptor {
@@ -54,8 +54,14 @@ pub(super) struct Succession {
     /// The image as it takes our place.
     next: Program,
     stage: Stage,
-    /// Until when a reload that was asked for is of interest; none where none was.
-    asked_until: Option<Time>,
+    /// Whether a reload waits for its turn.
+    asked: Asked,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asked {
+    No,
+    Yes,
 }
 
 #[derive(Debug)]
@@ -80,7 +86,7 @@ impl Succession {
             trial,
             next,
             stage: Stage::Idle,
-            asked_until: None,
+            asked: Asked::No,
         }
     }
 
@@ -93,8 +99,8 @@ impl Succession {
     }
 
     /// A reload is wanted, from what the files hold from now on.
-    pub(super) fn ask(&mut self, now: Time) {
-        self.asked_until = Some(now + DONE_WITHIN);
+    pub(super) fn ask(&mut self) {
+        self.asked = Asked::Yes;
     }
 
     /// Whether this image only waits to give way.
@@ -107,16 +113,18 @@ impl Succession {
         self.look(now);
         match (&self.stage, handed) {
             (Stage::Trying { .. }, _) => {}
-            (Stage::Due { until, .. }, _) if now >= *until => self.drop_it(),
-            (Stage::Idle, _) if self.asked_until.is_some_and(|until| now >= until) => {
-                self.drop_it()
+            // Something is being stopped; then it is tried anew, with what is known by then.
+            (Stage::Due { .. }, None) => {
+                self.stage = Stage::Idle;
+                self.asked = Asked::Yes;
             }
-            (Stage::Idle, Some(handed)) if self.asked_until.is_some() => {
+            (Stage::Due { until, .. }, _) if now >= *until => self.drop_it(),
+            (Stage::Idle, Some(handed)) if self.asked == Asked::Yes => {
                 self.begin(now, in_force, handed);
             }
             // Asked again meanwhile; or it was tried for another term than there is now.
             (Stage::Due { term, .. }, Some(handed))
-                if self.asked_until.is_some() || *term != handed.term() =>
+                if self.asked == Asked::Yes || *term != handed.term() =>
             {
                 self.begin(now, in_force, handed);
             }
@@ -126,12 +134,12 @@ impl Succession {
 
     fn drop_it(&mut self) {
         self.stage = Stage::Idle;
-        self.asked_until = None;
-        story::reload_refused("its time is over", &"the command was being stopped");
+        self.asked = Asked::No;
+        story::reload_refused("its time is over", &"the elector does not end");
     }
 
     fn begin(&mut self, now: Time, in_force: &OwnedFd, handed: &Handed<'_>) {
-        self.asked_until = None;
+        self.asked = Asked::No;
         self.stage = Stage::Idle;
         match self.start_trial(in_force, handed) {
             Ok((pid, config)) => {
@@ -186,7 +194,7 @@ impl Succession {
                 self.stage = Stage::Due {
                     config,
                     term,
-                    until: now + DONE_WITHIN,
+                    until: now + ENDED_WITHIN,
                 };
             }
             (Some(reason), _) => story::reload_refused(reason, &"everything stays as it is"),

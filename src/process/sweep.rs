@@ -123,29 +123,49 @@ pub fn sweep(of: Identity, main: Option<i32>, cgroup: Option<&Cgroup>, limit: Du
 #[must_use]
 pub fn sweep_remains(of: Identity, cgroup: Option<&Path>, limit: Duration) -> Proof {
     prove(limit, || {
-        if cgroup.is_some_and(|path| !is_proven_empty(path)) {
+        let members = cgroup.map_or(Members::Unknown, Members::of);
+        if members == Members::Some {
             return None;
         }
         let found = hunt(&Mark::StartedBy(of)).ok()?;
-        let is_vouched = cgroup.is_some() || found.hidden.is_empty();
+        let is_vouched = members == Members::None || found.hidden.is_empty();
         (is_vouched && found.marked.is_empty()).then_some(found)
     })
 }
 
-/// Kills what is in it.
-fn is_proven_empty(cgroup: &Path) -> bool {
-    match fs::read_to_string(cgroup.join("cgroup.events")) {
-        Ok(text) if text.lines().any(|line| line == "populated 0") => true,
-        Ok(_) => {
-            let _ = clear_group(cgroup);
-            false
-        }
-        // It is removed, which only an empty one can be.
-        Err(error) => {
-            let gone = [Errno::ENOENT, Errno::ENODEV].map(|errno| errno as i32);
-            error.raw_os_error().is_some_and(|it| gone.contains(&it))
+/// What is in a control group that may be removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Members {
+    None,
+    Some,
+    /// Nothing is known of it.
+    Unknown,
+}
+
+impl Members {
+    /// Kills those that are there.
+    fn of(cgroup: &Path) -> Members {
+        match fs::read_to_string(cgroup.join("cgroup.events")) {
+            Ok(text) if text.lines().any(|line| line == "populated 0") => Members::None,
+            Ok(_) => {
+                let _ = clear_group(cgroup);
+                Members::Some
+            }
+            Err(error) if is_gone(&error) && is_seen(cgroup.parent()) => Members::None,
+            Err(error) if is_gone(&error) => Members::Unknown,
+            Err(_) => Members::Some,
         }
     }
+}
+
+/// It is removed, which only an empty one can be; or it was never seen from here, as in another namespace.
+fn is_gone(error: &std::io::Error) -> bool {
+    let gone = [Errno::ENOENT, Errno::ENODEV].map(|errno| errno as i32);
+    error.raw_os_error().is_some_and(|it| gone.contains(&it))
+}
+
+fn is_seen(cgroup: Option<&Path>) -> bool {
+    cgroup.is_some_and(|path| fs::read(path.join("cgroup.procs")).is_ok())
 }
 
 /// Looks until hunts in a row show that nothing is left, or `limit` has passed.
@@ -310,5 +330,22 @@ mod tests {
             }
             .is_alive()
         );
+    }
+
+    #[test]
+    fn a_group_that_is_not_there_is_empty_only_where_it_would_be_seen() {
+        let name = format!("zk-supervise.sweep.{}", std::process::id());
+        let parent = std::env::temp_dir().join(name);
+        fs::create_dir_all(&parent).expect("a temporary directory");
+        let group = parent.join("of-the-child");
+        assert_eq!(Members::of(&group), Members::Unknown);
+        fs::write(parent.join("cgroup.procs"), "").expect("it is ours");
+        assert_eq!(Members::of(&group), Members::None);
+        fs::create_dir(&group).expect("it is ours");
+        fs::write(group.join("cgroup.events"), "populated 0\n").expect("it is ours");
+        assert_eq!(Members::of(&group), Members::None);
+        fs::write(group.join("cgroup.events"), "populated 1\n").expect("it is ours");
+        assert_eq!(Members::of(&group), Members::Some);
+        fs::remove_dir_all(parent).expect("it is ours");
     }
 }

@@ -1,9 +1,9 @@
 //! Reload and upgrade: the supervisor becomes another image, and the command does not notice.
 
 use crate::launch::{ELECTED_WITHIN, Host, timing};
-use crate::measure::{BUSY, LONG};
+use crate::measure::{BUSY, LONG, links};
 use crate::support::time::pause;
-use crate::support::{Config, Group, Run, is_alive, millis, secs, shared, wait_until};
+use crate::support::{Config, Group, Link, Run, is_alive, millis, secs, shared, wait_until};
 use nix::sys::signal::{Signal, kill};
 use std::fs;
 use std::path::PathBuf;
@@ -134,15 +134,48 @@ fn a_file_that_is_wrong_is_refused_and_nothing_changes() {
     fs::remove_file(&file).expect("ours");
     scene.wait_refused(2, "app.toml");
     config(&scene.group)
+        .set("zookeeper.servers", "[\"127.0.0.1:1\"]")
+        .write();
+    scene.wait_refused(3, "another ensemble");
+    config(&scene.group)
         .set("election.root", "\"/test/another\"")
         .write();
-    scene.wait_refused(3, "`[election] root` is not the one in force");
+    scene.wait_refused(4, "`[election] root` is not the one in force");
     // Longer than its lease: what was refused has not stopped its renewals.
     let longer = timing(LONG).lease / 8;
     crate::support::holds_for("it runs on", longer, || is_alive(scene.run.pid));
     fs::write(&file, right).expect("ours");
     scene.reload(1);
     scene.assert_untouched();
+}
+
+/// The old grace period leaves the command alone for as long as nobody answers; by the new one it would be stopped at once.
+#[test]
+fn what_would_stop_the_command_at_once_is_refused_until_the_ensemble_answers() {
+    let group = Group::new(shared());
+    let links = links(shared());
+    let config = config(&group).through(&links);
+    let host = Host::after("", &config.write());
+    let run = group.wait_running(ELECTED_WITHIN);
+    let lease = timing(LONG).lease;
+    let longer = format!("\"{}s\"", (lease - secs(4)).as_secs());
+    config
+        .set("command.grace_period", &longer)
+        .set("command.kill_margin", "\"100ms\"")
+        .write();
+    links.iter().for_each(Link::refuse);
+    pause(secs(5));
+    host.signal(Signal::SIGHUP);
+    wait_until("it is refused", BUSY, || host.logged(REFUSED) == 1);
+    let log = fs::read_to_string(group.dir().join("a/log")).expect("its log");
+    assert!(log.contains("too little is left of the lease"), "{log}");
+    links.iter().for_each(Link::heal);
+    wait_until("it is taken over", BUSY, || {
+        host.signal(Signal::SIGHUP);
+        host.logged(RELOADED) > 0
+    });
+    assert!(is_alive(run.pid));
+    assert_eq!(group.record().starts().len(), 1);
 }
 
 /// A supervisor whose program is a file of its own.

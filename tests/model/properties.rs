@@ -26,6 +26,7 @@ pub(crate) const WAIT_OUT: &str = "a wait-out";
 pub(crate) const STOP_BY_LEASE: &str = "a stop by lease";
 pub(crate) const RELEASE: &str = "a release";
 pub(crate) const DEPOSE: &str = "a depose";
+pub(crate) const RESTED: &str = "a quiet time";
 
 impl Model for Setup {
     type State = World;
@@ -80,6 +81,7 @@ impl Model for Setup {
             Property::sometimes(DEPOSE, |_, it: &World| {
                 it.just.contains(&Milestone::Deposed)
             }),
+            Property::sometimes(RESTED, |_, it: &World| it.phase == Phase::Rested),
         ]
     }
 }

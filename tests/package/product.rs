@@ -30,13 +30,15 @@ fn made(kind: &str) -> Option<PathBuf> {
     // Tests run in the project's root, like what names the directory.
     let entries = fs::read_dir(&directory).unwrap_or_else(|error| panic!("{directory:?}: {error}"));
     let paths = entries.flatten().map(|entry| entry.path());
-    let package = paths
-        .filter(|path| path.extension().is_some_and(|it| it == kind))
-        .max();
+    let packages = paths.filter(|path| path.extension().is_some_and(|it| it == kind));
+    let package = packages.max_by_key(|path| {
+        let metadata = fs::metadata(path);
+        metadata.and_then(|it| it.modified()).expect("it is there")
+    });
     Some(package.unwrap_or_else(|| panic!("no {kind} in {directory:?}")))
 }
 
-/// The deb as `Cargo.toml` describes it, with the binary that is tested. What only the build makes is left out.
+/// The deb as `Cargo.toml` describes it, with the binary that is tested.
 fn assemble() -> PathBuf {
     let manifest = fs::read_to_string(Path::new(TREE).join("Cargo.toml")).expect("it is there");
     let manifest: toml::Table = manifest.parse().expect("cargo has read it");
@@ -83,9 +85,10 @@ fn source(asset: &str) -> PathBuf {
     }
 }
 
-/// Copies a file that is there to `target`, into it if that is a directory.
+/// Copies a file to `target`, into it if that is a directory; what only the build makes is left out.
 fn put(source: &Path, root: &Path, target: &str, mode: &str) {
-    if !source.exists() {
+    let is_made = source.starts_with(Path::new(TREE).join("target"));
+    if is_made && !source.exists() {
         return;
     }
     let mut path = root.join(target);

@@ -34,11 +34,20 @@ fn a_reload_and_an_upgrade_leave_the_command_alone() {
         !master.holds(&format!("systemctl reload {UNIT}")),
         "it fails visibly"
     );
-    wait_until("it says why", secs(10), || {
-        journal(master).contains("lease")
+    let refusal = master.try_run(&format!("zk-supervise check {FILE}"));
+    let refusal = String::from_utf8_lossy(&refusal.stderr).into_owned();
+    let place = refusal.lines().next().expect("it says what is wrong");
+    wait_until("it says what `check` says", secs(10), || {
+        journal(master).contains(place)
     });
     master.run(&format!("cp /root/right.toml {FILE}"));
+    master.run(&format!(
+        "sed -i 's/^exec = .*/&\\nenvironment = {{ X = \"1\" }}/' {FILE}"
+    ));
     set_grace_period(master, "3s");
+    wait_until("it says what waits for the next start", secs(10), || {
+        journal(master).contains("when the command is started next: environment")
+    });
     assert!(
         master
             .run("cat /run/zk-supervise/billing/app.toml")
@@ -137,7 +146,7 @@ fn what_is_removed_is_stopped_and_what_is_purged_leaves_nothing() {
     let Some(site) = Site::new() else { return };
     let first = site.place.wait_running(SOON);
     let (master, _) = site.by_name(&first.name);
-    let listing = "find / -xdev \\( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/lib/dpkg -o -path /var/log -o -path /var/lib/systemd \\) -prune -o -name '*zk-supervise*' -print";
+    let listing = "find / /run -xdev -path /run/systemd -prune -o -name '*zk-supervise*' ! -path '/srv/shared/*' -print";
     assert!(master.run(listing).contains("/usr/bin/zk-supervise"));
     master.run("dpkg --remove zk-supervise");
     let second = site.place.wait_takeover(&first, secs(10));
