@@ -50,6 +50,9 @@ impl Manager {
     }
 }
 
+/// Ten years, in microseconds.
+const OFF: &str = "315360000000000";
+
 /// sd_notify(3): what `systemctl status` shows, and what the watchdog is fed with.
 #[test]
 fn the_service_manager_is_told_how_things_are() {
@@ -65,10 +68,12 @@ fn the_service_manager_is_told_how_things_are() {
     let at = |what: &str| told.iter().position(|line| line.contains(what));
     assert!(at("STATUS=standing by for").is_some());
     assert!(at("STATUS=standing by for") < at("STATUS=master of"));
-    // The first lease is fed to the watchdog, for what is left of it.
-    let fed = told
+    // It is put off, until the first lease is fed to it, for what is left of that.
+    let mut fed = told
         .iter()
-        .find_map(|line| line.strip_prefix("WATCHDOG_USEC="));
+        .filter_map(|line| line.strip_prefix("WATCHDOG_USEC="));
+    assert_eq!(fed.next(), Some(OFF));
+    let fed = fed.next();
     let micros: u64 = fed.and_then(|it| it.parse().ok()).expect("a number");
     let lease = crate::launch::timing(secs(10)).lease;
     assert!(
@@ -90,11 +95,8 @@ fn the_service_manager_is_told_how_things_are() {
     host.signal(Signal::SIGTERM);
     assert!(host.wait_exit(BUSY).success());
     let told = manager.told();
-    for line in [
-        "STOPPING=1",
-        "EXTEND_TIMEOUT_USEC=10000000",
-        "WATCHDOG_USEC=315360000000000",
-    ] {
+    let off = format!("WATCHDOG_USEC={OFF}");
+    for line in ["STOPPING=1", "EXTEND_TIMEOUT_USEC=10000000", &off] {
         assert!(told.iter().any(|it| it == line), "{line}: {told:?}");
     }
     assert_eq!(told.iter().filter(|it| *it == "READY=1").count(), 1);
