@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -35,7 +36,7 @@ pub(super) fn reload(file: &Path) -> ExitCode {
     let in_force = Recorded::config(&directory);
     match changes(file, &in_force) {
         Err(code) => code,
-        Ok(later) => await_takeover(pid, &in_force, &later),
+        Ok(later) => await_takeover(pid, &directory, &later),
     }
 }
 
@@ -57,36 +58,62 @@ fn changes(file: &Path, in_force: &Path) -> Result<Vec<&'static str>, ExitCode> 
     Ok(later(&old, &new))
 }
 
-fn await_takeover(pid: Pid, in_force: &Path, later: &[&str]) -> ExitCode {
-    let inode = || fs::metadata(in_force).map(|it| it.ino()).ok();
-    let before = inode();
+fn await_takeover(pid: Pid, directory: &Path, later: &[&str]) -> ExitCode {
+    match tell(pid, directory) {
+        Fate::TakenOver => match print(&format!("reloaded{}\n", tell_later(later))) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(code) => return code,
+        },
+        Fate::Untold(errno) => complain(format_args!(
+            "the supervisor, pid {pid}, cannot be told: {errno}"
+        )),
+        Fate::Refused(why) => complain(format_args!(
+            "the supervisor goes on as it is: {why}\nhelp: its log says more"
+        )),
+        Fate::Ended => complain("the supervisor has ended: its log says why"),
+        Fate::Awaited => complain(
+            "the supervisor has not taken it over yet: it waits for the end of what is being stopped, and then will\n\
+             help: its log says what becomes of it",
+        ),
+    }
+    exit::SOFTWARE.into()
+}
+
+/// What becomes of a reload.
+enum Fate {
+    TakenOver,
+    Untold(Errno),
+    Refused(String),
+    Ended,
+    Awaited,
+}
+
+/// Tells the supervisor, and waits for what it makes of it.
+fn tell(pid: Pid, directory: &Path) -> Fate {
+    // Another file each time, written by the image that has taken over.
+    let inode = || fs::metadata(Recorded::config(directory)).map(|it| it.ino());
+    let refusal = || Recorded::refusal(directory);
+    let (before, refused) = (inode().ok(), refusal());
     let main = Identity::of(pid.as_raw());
     if let Err(errno) = kill(pid, Signal::SIGHUP) {
-        complain(format_args!(
-            "the supervisor, pid {pid}, cannot be told: {errno}"
-        ));
-        return exit::SOFTWARE.into();
+        return Fate::Untold(errno);
     }
     let end = clock::now() + TAKEN_OVER_WITHIN;
-    while inode() == before {
+    while clock::now() < end {
+        if inode().ok() != before {
+            return Fate::TakenOver;
+        }
+        if let Some(why) = refusal().filter(|why| Some(why) != refused.as_ref()) {
+            let why = why.split_once(". ").map(|(_, why)| why.to_owned());
+            return Fate::Refused(why.unwrap_or_default());
+        }
         // systemd waits for us before it sees to what is left of it.
         if !main.is_some_and(Identity::is_alive) {
-            complain("the supervisor has ended: its log says why");
-            return exit::SOFTWARE.into();
-        }
-        if clock::now() >= end {
-            complain(
-                "the supervisor has not taken it over yet: it waits for the end of what is being stopped, or has refused\n\
-                 help: its log says which, and what becomes of it",
-            );
-            return exit::SOFTWARE.into();
+            return Fate::Ended;
         }
         clock::pause(PAUSE);
     }
-    match print(&format!("reloaded{}\n", tell_later(later))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(code) => code,
-    }
+    Fate::Awaited
 }
 
 /// The life of an image that is tried.

@@ -259,6 +259,9 @@ impl Guardian {
         self.succession
             .advance(clock::now(), &self.config, handed.as_ref());
         self.strangers.trial = self.succession.trial();
+        if let (Some(why), Some(ledger)) = (self.succession.refusal(), &mut self.ledger) {
+            ledger.refuse(why);
+        }
         match (handed, self.strangers.elector) {
             (Some(_), Some(elector)) if self.succession.is_due() => {
                 _ = kill(elector, Signal::SIGKILL);

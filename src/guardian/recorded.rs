@@ -10,6 +10,7 @@ use crate::process::sweep::Identity;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::sys::uio::pwrite;
+use nix::unistd::ftruncate;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -23,6 +24,8 @@ use std::path::{Path, PathBuf};
 pub(super) const DIRECTORY: &str = "RUNTIME_DIRECTORY";
 /// The file's name.
 const TERM: &str = "term";
+/// What says why the last reload came to nothing.
+const REFUSAL: &str = "refusal";
 /// What the configuration in force is called beside it.
 const CONFIG: &str = "app.toml";
 /// The format that is written: whatever was ever written can be read for good.
@@ -65,6 +68,14 @@ pub(super) struct Ledger {
     guardian: Identity,
     cgroup: PathBuf,
     kept: Option<Charge>,
+    refusals: Refusals,
+}
+
+/// How often a reload was refused, and where that is said.
+#[derive(Debug)]
+struct Refusals {
+    file: OwnedFd,
+    count: u32,
 }
 
 impl Ledger {
@@ -84,15 +95,31 @@ impl Ledger {
         options.write(true).create(true).truncate(true).mode(0o600);
         options.open(&new)?.write_all(config.as_bytes())?;
         fs::rename(new, directory.join(CONFIG))?;
-        // Not cut: until we keep our own, what an earlier image of us kept holds.
         let flags = OFlag::O_CREAT | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-        let file = open(&directory.join(TERM), flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        let open = |name, flags| open(&directory.join(name), flags, Mode::S_IRUSR | Mode::S_IWUSR);
         Ok(Ledger {
-            file,
+            // Not cut: until we keep our own, what an earlier image of us kept holds.
+            file: open(TERM, flags)?,
             guardian,
             cgroup: cgroup.to_owned(),
             kept: None,
+            refusals: Refusals {
+                file: open(REFUSAL, flags | OFlag::O_TRUNC)?,
+                count: 0,
+            },
         })
+    }
+
+    /// Tells whoever waits for a reload that it came to nothing.
+    pub(super) fn refuse(&mut self, why: &str) {
+        self.refusals.count += 1;
+        let mut text = Text::<LONGEST>::new();
+        text.put(format_args!("{}. {why}\n", self.refusals.count));
+        _ = pwrite(&self.refusals.file, text.as_bytes(), 0);
+        _ = ftruncate(
+            &self.refusals.file,
+            i64::try_from(text.as_bytes().len()).unwrap_or(0),
+        );
     }
 
     /// Keeps what is in the guardian's charge, if that is new.
@@ -154,6 +181,13 @@ impl Recorded {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unrecorded::NoFile),
             Err(error) => Err(unreadable(&error)),
         }
+    }
+
+    /// Which reload of the supervisor that has `directory` came to nothing last, and why.
+    #[must_use]
+    pub fn refusal(directory: &Path) -> Option<String> {
+        let text = fs::read_to_string(directory.join(REFUSAL)).ok()?;
+        text.strip_suffix('\n').map(str::to_owned)
     }
 
     /// The configuration that was in force, beside the record in `directory`.
@@ -242,6 +276,14 @@ mod tests {
                 Err(Unrecorded::NoTerm)
             ));
         }
+        assert_eq!(Recorded::refusal(&directory), None);
+        for (why, said) in [
+            ("it is much too old", "1. it is much too old"),
+            ("no", "2. no"),
+        ] {
+            ledger.refuse(why);
+            assert_eq!(Recorded::refusal(&directory).as_deref(), Some(said));
+        }
         let config = fs::read_to_string(Recorded::config(&directory));
         assert_eq!(config.expect("it is beside it"), "# all");
         fs::remove_dir_all(directory).expect("it is ours");
@@ -259,6 +301,10 @@ mod tests {
             guardian: Identity { pid: 4, began: 9 },
             cgroup: "/a".into(),
             kept: None,
+            refusals: Refusals {
+                file: fs::File::open("/dev/null").expect("it is there").into(),
+                count: 0,
+            },
         };
         let null = fs::File::open("/dev/null").expect("it is there");
         let newest = ledger(null.into()).text(Charge::Open(grant(3)));

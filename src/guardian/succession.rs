@@ -56,6 +56,8 @@ pub(super) struct Succession {
     stage: Stage,
     /// Whether a reload waits for its turn.
     asked: Asked,
+    /// Why the last one came to nothing, until somebody is told.
+    refused: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,6 +89,7 @@ impl Succession {
             next,
             stage: Stage::Idle,
             asked: Asked::No,
+            refused: None,
         }
     }
 
@@ -101,6 +104,16 @@ impl Succession {
     /// A reload is wanted, from what the files hold from now on.
     pub(super) fn ask(&mut self) {
         self.asked = Asked::Yes;
+    }
+
+    /// Why a reload came to nothing, if that is news.
+    pub(super) fn refusal(&mut self) -> Option<&'static str> {
+        self.refused.take()
+    }
+
+    fn refuse(&mut self, why: &'static str, reason: &dyn std::fmt::Display) {
+        self.refused = Some(why);
+        story::reload_refused(why, reason);
     }
 
     /// Whether this image only waits to give way.
@@ -135,7 +148,7 @@ impl Succession {
     fn drop_it(&mut self) {
         self.stage = Stage::Idle;
         self.asked = Asked::No;
-        story::reload_refused("its time is over", &"the elector does not end");
+        self.refuse("its time is over", &"the elector does not end");
     }
 
     fn begin(&mut self, now: Time, in_force: &OwnedFd, handed: &Handed<'_>) {
@@ -150,7 +163,7 @@ impl Succession {
                     term: handed.term(),
                 };
             }
-            Err(errno) => story::reload_refused("it cannot be tried", &errno),
+            Err(errno) => self.refuse("it cannot be tried", &errno),
         }
     }
 
@@ -197,7 +210,7 @@ impl Succession {
                     until: now + ENDED_WITHIN,
                 };
             }
-            (Some(reason), _) => story::reload_refused(reason, &"everything stays as it is"),
+            (Some(reason), _) => self.refuse(reason, &"everything stays as it is"),
             (None, Stage::Idle | Stage::Due { .. }) => {}
         }
     }
@@ -206,7 +219,7 @@ impl Succession {
     pub(super) fn give_way(&mut self, handed: &Handed<'_>) {
         if let Stage::Due { config, .. } = std::mem::replace(&mut self.stage, Stage::Idle) {
             let errno = self.become_next(&config, handed);
-            story::reload_refused("the new image cannot be started", &errno);
+            self.refuse("the new image cannot be started", &errno);
         }
     }
 
