@@ -8,8 +8,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
-  zk-supervise app.toml                 run it; the same on each host of the group
-  zk-supervise check app.toml           what is in force, every default filled in
+  zk-supervise app.toml                 run it, the same on each host
+  zk-supervise check app.toml           what is in force, defaults and all
   zk-supervise check --online app.toml  and will the ensemble do?
   zk-supervise status --json app.toml   who is master, for a program
 
