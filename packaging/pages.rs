@@ -20,7 +20,10 @@ fn main() -> io::Result<()> {
     fs::write(directory.join("zk-supervise.1"), command_page().to_roff())?;
     fs::write(directory.join("zk-supervise.toml.5"), file_page().to_roff())?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        clap_complete::generate_to(shell, &mut grammar(), NAME, directory)?;
+        let path = clap_complete::generate_to(shell, &mut grammar(), NAME, directory)?;
+        // clap_complete 4.6.11 names the cases of a command with a `-` otherwise than it looks for them.
+        let text = fs::read_to_string(&path)?;
+        fs::write(path, text.replace("zk__subcmd__supervise", "zk__supervise"))?;
     }
     Ok(())
 }

@@ -510,13 +510,20 @@ fn every_example_loads() {
 fn the_full_example_has_every_key() {
     let full = include_str!("../examples/app.toml");
     let config = config::parse(full, Path::new("app.toml")).expect("every example loads");
+    assert_eq!(config.zookeeper.chroot, None, "what differs is left out");
+    let all = ["chroot", "name", "directory", "environment"]
+        .iter()
+        .fold(full.to_owned(), |text, key| {
+            text.replace(&format!("\n# {key} = "), &format!("\n{key} = "))
+        });
+    config::parse(&all, Path::new("app.toml")).expect("it loads with all of them, too");
     let rendered = config::render(&config);
     let keys = rendered
         .lines()
         .filter_map(|line| line.trim_start_matches("# ").split_once(" = "));
     for (key, _) in keys {
         assert!(
-            full.contains(&format!("\n{key} = ")) || key == "shell",
+            all.contains(&format!("\n{key} = ")) || key == "shell",
             "{key}"
         );
     }

@@ -74,7 +74,8 @@ pub(super) enum Command {
     /// Give back the term of a supervisor that was killed with all its processes
     ///
     /// A service manager runs this after each end of its unit. Nothing is released that is not on record, nor before
-    /// everything of the command is proven dead. It takes less than half a minute with the defaults, and may be repeated.
+    /// everything of the command is proven dead. Where no server answers it is tried for as long as the lease lasts, 20 s
+    /// at most. It may be repeated.
     Release {
         /// The instance of zk-supervise@.service, or a directory that was a supervisor's RUNTIME_DIRECTORY
         instance: PathBuf,

@@ -13,9 +13,16 @@ use crate::config;
 use crate::guardian::{Recorded, Unrecorded};
 use crate::process::sweep::{Proof, sweep_remains};
 use crate::zookeeper::release::{Released, release as give_back};
+use crate::zookeeper::survey::SurveyError;
 
 /// Where systemd makes the directories of the units of this name (`RuntimeDirectory=`, `systemd.exec(5)`).
 const RUNTIME: &str = "/run/zk-supervise";
+
+/// For how long it is tried again where no server answers: an election among the servers takes about a second.
+const TRIED_FOR: Duration = Duration::from_secs(20);
+
+/// How long to wait between two tries.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// How long what is left of the tree is killed and looked for.
 const SWEPT_WITHIN: Duration = Duration::from_secs(5);
@@ -94,11 +101,22 @@ fn commit(directory: &Path, recorded: &Recorded) -> ExitCode {
     let (id, version) = (recorded.id, recorded.version);
     let master = ensemble.paths.master().to_owned();
     let give_back = move |ensemble: &_, timing: &_| give_back(ensemble, timing, id, version);
-    match in_time(&ensemble, &config.timing, give_back) {
+    let end = recorded.lease_end.min(clock::now() + TRIED_FOR);
+    let mut released = in_time(&ensemble, &config.timing, give_back);
+    while matches!(released, Err(SurveyError::Unreachable { .. })) && clock::now() < end {
+        clock::pause(PAUSE);
+        released = in_time(&ensemble, &config.timing, give_back);
+    }
+    match released {
         Ok(Released::Now) => say(format_args!("released term {id} of {master}")),
         Ok(Released::Before) => say(format_args!(
             "term {id} of {master} is over already: nothing to release"
         )),
+        Err(SurveyError::Unreachable { .. }) if clock::now() >= recorded.lease_end => {
+            say(format_args!(
+                "term {id} of {master} is not released: no server answers; its lease has run out meanwhile"
+            ))
+        }
         Err(error) => refuse(&ensemble.paths, &error),
     }
 }

@@ -15,6 +15,7 @@ use super::print::{complain, print};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::core::lease::Timing;
+use crate::core::time::Time;
 use crate::guardian::{Recorded, State, trial};
 use crate::process::sweep::Identity;
 
@@ -47,7 +48,7 @@ fn unit() -> Option<(Pid, PathBuf)> {
 }
 
 /// What in the file is to take effect only later, if it may be taken over at all.
-fn changes(file: &Path, in_force: &Path) -> Result<Vec<&'static str>, ExitCode> {
+fn changes(file: &Path, in_force: &Path) -> Result<Later, ExitCode> {
     let wrong = |errors| {
         complain(errors);
         ExitCode::from(exit::CONFIG)
@@ -58,9 +59,9 @@ fn changes(file: &Path, in_force: &Path) -> Result<Vec<&'static str>, ExitCode> 
     Ok(later(&old, &new))
 }
 
-fn await_takeover(pid: Pid, directory: &Path, later: &[&str]) -> ExitCode {
+fn await_takeover(pid: Pid, directory: &Path, later: &Later) -> ExitCode {
     match tell(pid, directory) {
-        Fate::TakenOver => match print(&format!("reloaded{}\n", tell_later(later))) {
+        Fate::TakenOver => match print(&format!("reloaded{}\n", later.words())) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(code) => return code,
         },
@@ -72,7 +73,7 @@ fn await_takeover(pid: Pid, directory: &Path, later: &[&str]) -> ExitCode {
         )),
         Fate::Ended => complain("the supervisor has ended: its log says why"),
         Fate::Awaited => complain(
-            "the supervisor has not taken it over yet: it waits for the end of what is being stopped, and then will\n\
+            "the supervisor has not taken it over yet: something is being stopped or given back; it will as soon as that is done\n\
              help: its log says what becomes of it",
         ),
     }
@@ -198,30 +199,43 @@ fn check_lease(timing: &Timing, state: &State) -> Result<(), ExitCode> {
     let Some((lease, end)) = state.lease() else {
         return Ok(());
     };
-    if clock::now() + timing.grace_period + timing.kill_margin * 2 >= end {
-        complain(
-            "too little is left of the lease for `grace_period` and `kill_margin`: the ensemble does not answer\n\
-             help: reload again when it does",
-        );
-        return Err(exit::SOFTWARE.into());
-    }
     let kept = Timing {
         lease: lease.min(timing.lease),
         ..*timing
     };
     if kept.stop_after() >= kept.renew_interval * 3 {
-        return Ok(());
+        return check_rest(timing, end);
     }
     let lease = humantime::format_duration(lease);
     complain(format_args!(
         "`grace_period` and `kill_margin` do not fit into the lease of {lease} that this term keeps to its end\n\
-         help: make them shorter, or hand over first: restart the supervisor"
+         help: make them or `session_timeout` shorter, or hand over first: restart the supervisor"
     ));
     Err(exit::CONFIG.into())
 }
 
-/// What takes effect when the command is started next.
-fn later(old: &Config, new: &Config) -> Vec<&'static str> {
+/// Else the command would be stopped at once.
+fn check_rest(timing: &Timing, end: Time) -> Result<(), ExitCode> {
+    if clock::now() + timing.grace_period + timing.kill_margin * 2 < end {
+        return Ok(());
+    }
+    complain(
+        "too little is left of the lease for `grace_period` and `kill_margin`: the ensemble does not answer\n\
+         help: reload again when it does",
+    );
+    Err(exit::SOFTWARE.into())
+}
+
+/// What was changed, and takes effect later.
+struct Later {
+    /// When the command is started next: these keys.
+    command: Vec<&'static str>,
+    /// In the next term.
+    lease: Option<Duration>,
+}
+
+/// What waits for the next start of the command, or the next term.
+fn later(old: &Config, new: &Config) -> Later {
     let (was, is) = (&old.command, &new.command);
     let changed = [
         ("exec", was.program != is.program),
@@ -233,15 +247,24 @@ fn later(old: &Config, new: &Config) -> Vec<&'static str> {
         ),
     ];
     let changed = changed.into_iter().filter(|(_, is_changed)| *is_changed);
-    changed.map(|(key, _)| key).collect()
+    let command = changed.map(|(key, _)| key).collect();
+    Later {
+        command,
+        lease: (old.timing.lease != new.timing.lease).then_some(new.timing.lease),
+    }
 }
 
-fn tell_later(later: &[&str]) -> String {
-    match later {
-        [] => String::new(),
-        keys => format!(
-            "; takes effect when the command is started next: {}",
-            keys.join(", ")
-        ),
+impl Later {
+    fn words(&self) -> String {
+        let mut words = String::new();
+        if !self.command.is_empty() {
+            let keys = self.command.join(", ");
+            words += &format!("; changed for the next start of the command: {keys}");
+        }
+        if let Some(lease) = self.lease {
+            let lease = humantime::format_duration(lease);
+            words += &format!("; changed for the next term: the lease, to {lease}");
+        }
+        words
     }
 }

@@ -83,7 +83,11 @@ fn refuse_error(path: &Path, error: &io::Error) -> ConfigErrors {
     let (what, why) = if error.kind() == io::ErrorKind::NotFound {
         (
             "there is no such file".to_owned(),
-            "it is looked for from the current directory",
+            if path.is_absolute() {
+                "or one of the directories above it is missing"
+            } else {
+                "it is looked for from the current directory"
+            },
         )
     } else if error.kind() == io::ErrorKind::IsADirectory {
         (

@@ -61,6 +61,7 @@ enum Situation {
     },
     Stopping,
     Killing,
+    Ending,
 }
 
 impl Herald {
@@ -153,6 +154,7 @@ impl Herald {
 
 fn situation(report: &Report, main: Option<Pid>, since: SystemTime) -> Situation {
     match (report.tree, report.charge) {
+        _ if report.shutdown != Shutdown::No && report.tree == Tree::Empty => Situation::Ending,
         (Tree::Stopping { .. }, _) => Situation::Stopping,
         (Tree::Killing { .. }, _) => Situation::Killing,
         (Tree::Empty | Tree::Running { .. }, Charge::Open(grant)) => Situation::Master {
@@ -190,6 +192,7 @@ impl fmt::Display for Status<'_> {
             Situation::StandingBy => write!(f, "standing by for {master}"),
             Situation::Stopping => write!(f, "stopping the command of {master}"),
             Situation::Killing => write!(f, "killing the command of {master}"),
+            Situation::Ending => f.write_str("stopped; whatever was held is being given back"),
             Situation::Master { lease, since, main } => {
                 let since = humantime::format_rfc3339_seconds(since);
                 write!(f, "master of {master} since {since}, ")?;

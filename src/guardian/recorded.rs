@@ -48,6 +48,8 @@ pub struct Recorded {
     pub version: i32,
     /// Whatever was alive before the term is dead by then (R7).
     pub not_before: Time,
+    /// When its lease ends.
+    pub lease_end: Time,
 }
 
 /// Why nothing can be told of a term.
@@ -145,7 +147,8 @@ impl Ledger {
             text.put(format_args!(
                 "not_before={not_before}\nguardian={guardian}\n"
             ));
-            text.put(format_args!("cgroup={cgroup}\n"));
+            let lease_end = grant.end.as_nanos();
+            text.put(format_args!("lease_end={lease_end}\ncgroup={cgroup}\n"));
         }
         text.put(format_args!("{END}\n"));
         text
@@ -212,6 +215,7 @@ fn parse(fields: &BTreeMap<&str, &str>) -> Option<Recorded> {
         id: field("term")?.parse().ok()?,
         version: field("version")?.parse().ok()?,
         not_before: Time::from_nanos(field("not_before")?.parse().ok()?),
+        lease_end: Time::from_nanos(field("lease_end")?.parse().ok()?),
     })
 }
 
@@ -259,6 +263,7 @@ mod tests {
             id: grant(0).id,
             version,
             not_before: Time::from_nanos(5),
+            lease_end: Time::from_nanos(9),
         };
         for version in [1_000_000, 7] {
             for charge in [
@@ -291,7 +296,7 @@ mod tests {
 
     /// Written by each version that was ever released, and by this one.
     const RELEASED: [&str; 1] = [
-        "format=1\nterm=0000000000000007-1\nversion=3\nnot_before=5\nguardian=4.9\ncgroup=/a\nend\n",
+        "format=1\nterm=0000000000000007-1\nversion=3\nnot_before=5\nguardian=4.9\nlease_end=9\ncgroup=/a\nend\n",
     ];
 
     #[test]
@@ -325,7 +330,7 @@ mod tests {
             fs::write(directory.join(TERM), text).expect("a directory");
             Recorded::read(&directory)
         };
-        let whole = "format=1\nterm=7-1\nversion=3\nnot_before=5\nguardian=4.5\ncgroup=\nend\n";
+        let whole = "format=1\nterm=7-1\nversion=3\nnot_before=5\nguardian=4.5\nlease_end=9\ncgroup=\nend\n";
         assert!(read(whole).is_ok());
         for text in [
             "",

@@ -21,6 +21,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::fstat;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::ffi::CStr;
@@ -196,7 +197,8 @@ impl Succession {
                 _ = kill(pid, Signal::SIGKILL);
                 return;
             }
-            Ok(WaitStatus::Exited(_, 0)) => None,
+            Ok(WaitStatus::Exited(_, 0)) if self.has_answered() => None,
+            Ok(WaitStatus::Exited(_, 0)) => Some("the new image is no zk-supervise"),
             Ok(WaitStatus::Exited(_, 127)) => Some("the new image cannot be started"),
             Ok(WaitStatus::Exited(..)) => Some("it was refused, as said before"),
             _ => Some("the new image ended before its time, or did not in time"),
@@ -212,6 +214,14 @@ impl Succession {
             }
             (Some(reason), _) => self.refuse(reason, &"everything stays as it is"),
             (None, Stage::Idle | Stage::Due { .. }) => {}
+        }
+    }
+
+    /// Whether what was tried has written the configuration that will be in force.
+    fn has_answered(&self) -> bool {
+        match &self.stage {
+            Stage::Trying { config, .. } => fstat(config).is_ok_and(|stat| stat.st_size > 0),
+            Stage::Idle | Stage::Due { .. } => false,
         }
     }
 

@@ -69,8 +69,10 @@ struct Logger {
 enum Sink {
     /// A descriptor of our own, opened with `O_NONBLOCK`: the shared one's flags are the child's too.
     File(OwnedFd),
-    /// A socket (journald): `MSG_DONTWAIT` does it for each line.
+    /// A socket: `MSG_DONTWAIT` does it for each line.
     Socket,
+    /// The same, of journald, which knows the time and is told how much it is worth (`sd-daemon(3)`).
+    Journal,
     /// Neither could be had: standard error as it is.
     Shared,
 }
@@ -148,9 +150,10 @@ impl Logger {
     }
 
     fn put(&self, level: Level, message: &str, fields: &[Field<'_>], stands_for: u64) {
-        let mut line = match self.format {
-            Format::Text => Line::text(level, self.process, message, fields),
-            Format::Json => Line::json(level, self.process, &self.context, message, fields),
+        let mut line = match (self.format, &self.sink) {
+            (Format::Text, Sink::Journal) => Line::journal(level, self.process, message, fields),
+            (Format::Text, _) => Line::text(level, self.process, message, fields),
+            (Format::Json, _) => Line::json(level, self.process, &self.context, message, fields),
         };
         if self.sink.put(line.finish()).is_err() {
             self.dropped.fetch_add(stands_for.max(1), Ordering::Relaxed);
@@ -162,9 +165,17 @@ impl Sink {
     fn open() -> Sink {
         use nix::fcntl::{OFlag, open};
         use nix::sys::stat::{Mode, SFlag, fstat};
-        let kind = fstat(std::io::stderr()).map(|stat| stat.st_mode & SFlag::S_IFMT.bits());
-        if kind == Ok(SFlag::S_IFSOCK.bits()) {
-            return Sink::Socket;
+        let stat = fstat(std::io::stderr()).ok();
+        let is_socket = |mode| mode & SFlag::S_IFMT.bits() == SFlag::S_IFSOCK.bits();
+        if let Some(stat) = stat.filter(|stat| is_socket(stat.st_mode)) {
+            // `systemd.exec(5)`: so it says which descriptor it made.
+            let own = format!("{}:{}", stat.st_dev, stat.st_ino);
+            let is_journal = std::env::var("JOURNAL_STREAM").is_ok_and(|it| it == own);
+            return if is_journal {
+                Sink::Journal
+            } else {
+                Sink::Socket
+            };
         }
         let flags = OFlag::O_WRONLY
             | OFlag::O_APPEND
@@ -177,7 +188,7 @@ impl Sink {
     fn put(&self, line: &[u8]) -> nix::Result<()> {
         use nix::sys::socket::{MsgFlags, send};
         match self {
-            Sink::Socket => {
+            Sink::Socket | Sink::Journal => {
                 send(2, line, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL).map(drop)
             }
             Sink::Shared => nix::unistd::write(std::io::stderr(), line).map(drop),
@@ -196,16 +207,38 @@ impl Line {
 
     fn text(level: Level, process: &str, message: &str, fields: &[Field<'_>]) -> Line {
         let mut line = Line::new();
+        let time = humantime::format_rfc3339_millis(clock::wall());
+        line.put(format_args!("{time} "));
+        line.with_text(level, process, message, fields)
+    }
+
+    fn journal(level: Level, process: &str, message: &str, fields: &[Field<'_>]) -> Line {
+        let priority = match level {
+            Level::Error => 3,
+            Level::Warn => 4,
+            Level::Info => 6,
+            Level::Debug => 7,
+        };
+        let mut line = Line::new();
+        line.put(format_args!("<{priority}>"));
+        line.with_text(level, process, message, fields)
+    }
+
+    fn with_text(
+        mut self,
+        level: Level,
+        process: &str,
+        message: &str,
+        fields: &[Field<'_>],
+    ) -> Line {
+        let line = &mut self;
         let level = match level {
             Level::Error => "ERROR",
             Level::Warn => "WARN ",
             Level::Info => "INFO ",
             Level::Debug => "DEBUG",
         };
-        line.put(format_args!(
-            "{} {level} ",
-            humantime::format_rfc3339_millis(clock::wall())
-        ));
+        line.put(format_args!("{level} "));
         if !process.is_empty() {
             line.put(format_args!("{process}: "));
         }
@@ -216,7 +249,7 @@ impl Line {
                 Value::Text(text) => line.put_text_field(name, *text),
             }
         }
-        line
+        self
     }
 
     /// `name=value`, quoted where it would be hard to read without.

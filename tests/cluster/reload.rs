@@ -208,6 +208,8 @@ fn a_newer_program_is_tried_before_it_takes_over() {
     scene.wait_refused(2, "ended before its time");
     replace(&written("#!/bin/sh\necho 'I am too old' >&2; exit 70\n"));
     scene.wait_refused(3, "I am too old");
+    replace(&written("#!/bin/sh\nexit 0\n"));
+    scene.wait_refused(4, "the new image is no zk-supervise");
 
     replace(&|path| _ = fs::copy(env!("CARGO_BIN_EXE_zk-supervise"), path).expect("it is built"));
     let image = format!("/proc/{}/exe", scene.host.guardian());

@@ -1,8 +1,10 @@
 //! As a service: what a service manager is told, and what it can give back after it has killed everything.
 
 use crate::launch::{ELECTED_WITHIN, Host};
-use crate::measure::{BUSY, LONG};
-use crate::support::{Group, is_alive, secs, shared, wait_for, wait_until, zk_supervise};
+use crate::measure::{BUSY, LONG, links};
+use crate::support::{
+    Config, Group, Link, holds_for, is_alive, secs, shared, wait_for, wait_until, zk_supervise,
+};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::os::linux::net::SocketAddrExt;
@@ -118,11 +120,15 @@ fn it_is_ready_although_no_server_answers() {
 
 /// A host whose term is put on record.
 fn recorded(group: &Group) -> (Host, PathBuf) {
+    recorded_by(group, &group.config("a").session(LONG))
+}
+
+fn recorded_by(group: &Group, config: &Config) -> (Host, PathBuf) {
     let directory = group.dir().join("run");
     std::fs::create_dir(&directory).expect("the directory is ours");
     let script = format!("export RUNTIME_DIRECTORY={}", directory.display());
     let command = group.witness(&["--daemon", "--children", "2"]);
-    let config = group.config("a").session(LONG).exec(&command);
+    let config = config.clone().exec(&command);
     (Host::after(&script, &config.write()), directory)
 }
 
@@ -180,6 +186,23 @@ fn a_term_of_a_supervisor_that_was_killed_as_a_whole_is_given_back() {
     );
     let znode = group.znodes().read(&group.term()).expect("T is there");
     assert_eq!(znode.json()["state"], "held");
+}
+
+/// The servers elect another leader, say.
+#[test]
+fn a_term_is_given_back_once_a_server_answers_again() {
+    let group = Group::new(shared());
+    let links = links(shared());
+    let config = group.config("a").session(LONG).through(&links);
+    let (mut host, directory) = recorded_by(&group, &config);
+    wait_tree(&group);
+    links.iter().for_each(Link::refuse);
+    host.kill_both();
+    let releasing = std::thread::spawn(move || release(&directory));
+    holds_for("it tries again", secs(2), || !releasing.is_finished());
+    links.iter().for_each(Link::heal);
+    let output = releasing.join().expect("it ends");
+    assert_said(&output, 0, "released term ");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn a_reload_and_an_upgrade_leave_the_command_alone() {
     ));
     set_grace_period(master, "3s");
     wait_until("it says what waits for the next start", secs(10), || {
-        journal(master).contains("when the command is started next: environment")
+        journal(master).contains("for the next start of the command: environment")
     });
     assert!(
         master
