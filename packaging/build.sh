@@ -83,7 +83,7 @@ main() {
     step "pages"
     make_pages
     make_copyright >"$OUT/copyright"
-    python3 packaging/changelog.py "$(version)-1" >"$OUT/changelog"
+    python3 packaging/changelog.py "$(version)" >"$OUT/changelog"
     step "packages"
     cargo deb --locked --no-build --no-strip --output "$PACKAGES/"
     # RHEL 8 may not read what is the default here.

@@ -23,7 +23,7 @@ echo "start $ZK_SUPERVISE_NAME $$ $now" >>record
 while :; do
     [ ! -e deaf ] || trap '' TERM
     read -r now _ </proc/uptime
-    echo "$now" >"alive.$ZK_SUPERVISE_NAME.$$"
+    echo "$now" >>"alive.$ZK_SUPERVISE_NAME.$$"
     sleep 0.01
 done
 "#;
@@ -107,9 +107,10 @@ impl Place {
         };
         let start = seconds(start)?;
         let alive = self.group.dir().join(format!("alive.{name}.{pid}"));
-        let end = fs::read_to_string(alive)
-            .ok()
-            .and_then(|text| seconds(&text));
+        // Killed in the middle of a line, it leaves half of one.
+        let text = fs::read_to_string(alive).unwrap_or_default();
+        let whole = text.rsplit_once('\n').map(|(whole, _)| whole);
+        let end = whole.and_then(|it| seconds(it.lines().last()?));
         Some(Run {
             name: name.to_owned(),
             pid: pid.to_owned(),
