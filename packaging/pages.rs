@@ -48,6 +48,12 @@ fn entry(page: &mut Roff, head: Vec<Inline>, text: &str) {
     page.text([roman(text)]);
 }
 
+fn entries(page: &mut Roff, style: fn(&'static str) -> Inline, items: &[(&'static str, &str)]) {
+    for (head, text) in items {
+        entry(page, vec![style(head)], text);
+    }
+}
+
 /// Lines as they are.
 fn verbatim(page: &mut Roff, text: &str) {
     page.control("PP", []);
@@ -82,29 +88,16 @@ fn command_page() -> Roff {
         describe(&mut page, command);
     }
     section(&mut page, "SIGNALS");
-    for (signals, text) in SIGNALS {
-        entry(&mut page, vec![bold(signals)], text);
-    }
+    entries(&mut page, bold, &SIGNALS);
     section(&mut page, "ENVIRONMENT");
     paragraph(&mut page, "The command finds in its environment:");
-    for (name, text) in ENVIRONMENT {
-        entry(&mut page, vec![bold(name)], text);
-    }
+    entries(&mut page, bold, &ENVIRONMENT);
     section(&mut page, "FILES");
-    for (path, text) in FILES {
-        entry(&mut page, vec![italic(path)], text);
-    }
+    entries(&mut page, italic, &FILES);
     section(&mut page, "NOTES");
     let notes = command.get_after_help().map(ToString::to_string);
     verbatim(&mut page, &notes.unwrap_or_default());
-    see_also(
-        &mut page,
-        &[
-            ("zk-supervise.toml", 5),
-            ("systemd.service", 5),
-            ("systemctl", 1),
-        ],
-    );
+    see_also(&mut page, &SEE_ALSO);
     page
 }
 
@@ -283,6 +276,12 @@ const FILES: [(&str, &str); 3] = [
         "/usr/share/doc/zk-supervise/examples/",
         "A file with every key, and a drop-in that restricts what the command may do.",
     ),
+];
+
+const SEE_ALSO: [(&str, u32); 3] = [
+    ("zk-supervise.toml", 5),
+    ("systemd.service", 5),
+    ("systemctl", 1),
 ];
 
 const FILE: [&str; 2] = [

@@ -15,9 +15,6 @@ use std::time::{Duration, SystemTime};
 /// cannot be killed takes as long as it takes.
 const MORE_TIME: Duration = Duration::from_secs(10);
 
-/// By how much systemd may be late (`sd_event_add_time(3)`: a quarter of a second).
-const LATE: Duration = Duration::from_millis(250);
-
 /// Puts the watchdog off: ten years. To switch it off (0) takes a newer systemd than 239.
 const OFF: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
@@ -26,7 +23,8 @@ const OFF: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 pub(super) struct Herald {
     manager: Manager,
     master: String,
-    /// How long before the end of the lease the watchdog barks.
+    /// How long before the end of the lease the watchdog barks: after the guardian would have killed. systemd may be a
+    /// quarter of a second late (`sd_event_add_time(3)`), which is more than this where the kill margin is below half of one.
     margin: Duration,
     readiness: Readiness,
     told: Option<Situation>,
@@ -70,7 +68,7 @@ impl Herald {
         Some(Herald {
             manager: Manager::from_environment()?,
             master: master.to_owned(),
-            margin: (kill_margin / 2).max(LATE),
+            margin: kill_margin / 2,
             readiness: Readiness::Starting,
             told: None,
             watchdog: None,

@@ -6,6 +6,8 @@ use crate::support::time::pause;
 use crate::support::{Config, Group, Link, Run, is_alive, millis, secs, shared, wait_until};
 use nix::sys::signal::{Signal, kill};
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 const RELOADED: &str = "supervisor goes on, reloaded";
@@ -176,6 +178,59 @@ fn what_would_stop_the_command_at_once_is_refused_until_the_ensemble_answers() {
     });
     assert!(is_alive(run.pid));
     assert_eq!(group.record().starts().len(), 1);
+}
+
+/// On a standby the command may be on a disk that only the master has.
+#[test]
+fn a_command_that_is_not_there_is_refused_only_if_it_is_new() {
+    let group = Group::new(shared());
+    let program = group.dir().join("program");
+    std::os::unix::fs::symlink(&group.witness(&[])[0], &program).expect("ours");
+    let [witness, arguments @ ..] = &group.witness(&[])[..] else {
+        panic!("the witness has a path")
+    };
+    let exec = |program: &str| [&[program.to_owned()], arguments].concat();
+    let own = config(&group).exec(&exec(program.to_str().expect("UTF-8")));
+    let host = Host::after("", &own.write());
+    let run = group.wait_running(ELECTED_WITHIN);
+    fs::remove_file(&program).expect("ours");
+    own.clone().set("log.level", "\"info\"").write();
+    host.signal(Signal::SIGHUP);
+    wait_until("it goes on", BUSY, || host.logged(RELOADED) == 1);
+    config(&group)
+        .exec(&exec(&format!("{witness}-new")))
+        .write();
+    host.signal(Signal::SIGHUP);
+    wait_until("it is refused", BUSY, || host.logged(REFUSED) == 1);
+    let log = fs::read_to_string(group.dir().join("a/log")).expect("its log");
+    assert!(log.contains("-new"), "{log}");
+    assert!(is_alive(run.pid));
+}
+
+/// The command echoes what it reads, by the connection that it made before.
+#[test]
+fn a_connection_of_the_command_lives_on() {
+    let group = Group::new(shared());
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = server.local_addr().expect("it is bound").port();
+    let echo = format!(
+        "exec 3<>/dev/tcp/127.0.0.1/{port}; while read -r line <&3; do echo \"$line\" >&3; done"
+    );
+    let host = Host::after(
+        "",
+        &config(&group).exec(&["/bin/bash", "-c", &echo]).write(),
+    );
+    let (stream, _) = server.accept().expect("it connects");
+    stream.set_read_timeout(Some(BUSY)).expect("not zero");
+    let mut lines = BufReader::new(&stream).lines();
+    let mut says = |word: &str| {
+        writeln!(&stream, "{word}").expect("it is connected");
+        lines.next().expect("it answers").expect("it is connected")
+    };
+    assert_eq!(says("before"), "before");
+    host.signal(Signal::SIGHUP);
+    wait_until("it goes on", BUSY, || host.logged(RELOADED) == 1);
+    assert_eq!(says("after"), "after");
 }
 
 /// A supervisor whose program is a file of its own.

@@ -3,30 +3,16 @@
 use crate::machine::{Machine, SHARED};
 use crate::product::rpm;
 use crate::service::set_grace_period;
-use crate::site::{FILE, Place, Site, UNIT};
+use crate::site::{FILE, Place, Run, Site, UNIT};
 use crate::support::{secs, wait_until};
 use crate::{SOON, journal, property, status};
 use std::fs;
 
 #[test]
-fn a_reload_and_an_upgrade_leave_the_command_alone() {
+fn a_reload_leaves_the_command_alone_and_says_what_it_refuses_or_puts_off() {
     let Some(site) = Site::new() else { return };
     let first = site.place.wait_running(SOON);
-    let (master, standby) = site.by_name(&first.name);
-    let is_untouched = || {
-        let runs = site.place.runs().len() == 1;
-        runs && master.holds(&format!("kill -0 {}", first.pid))
-    };
-    let main = || property(master, "MainPID");
-    let guardian = main();
-    let since = || {
-        let status = status(master);
-        let told = status.split("master of ").nth(1)?.split(", pid").next()?;
-        Some(told.to_owned())
-    };
-    let master_since = since();
-    assert!(master_since.is_some());
-
+    let (master, _) = site.by_name(&first.name);
     master.run(&format!(
         "cp {FILE} /root/right.toml; echo 'lease = \"1d\"' >>{FILE}"
     ));
@@ -48,13 +34,24 @@ fn a_reload_and_an_upgrade_leave_the_command_alone() {
     wait_until("it says what waits for the next start", secs(10), || {
         journal(master).contains("for the next start of the command: environment")
     });
-    assert!(
-        master
-            .run("cat /run/zk-supervise/billing/app.toml")
-            .contains("grace_period = \"3s\"")
-    );
-    assert!(is_untouched());
+    let in_force = master.run("cat /run/zk-supervise/billing/app.toml");
+    assert!(in_force.contains("grace_period = \"3s\""), "{in_force}");
+    assert_untouched(&site, master, &first);
+}
 
+#[test]
+fn an_upgrade_leaves_the_command_alone() {
+    let Some(site) = Site::new() else { return };
+    let first = site.place.wait_running(SOON);
+    let (master, standby) = site.by_name(&first.name);
+    let guardian = property(master, "MainPID");
+    let since = || {
+        let status = status(master);
+        let told = status.split("master of ").nth(1)?.split(", pid").next()?;
+        Some(told.to_owned())
+    };
+    let master_since = since();
+    assert!(master_since.is_some());
     for machine in [standby, master] {
         machine.run(&upgrade());
     }
@@ -63,13 +60,19 @@ fn a_reload_and_an_upgrade_leave_the_command_alone() {
         "/usr/bin/zk-supervise",
         "not the deleted one"
     );
-    assert_eq!(main(), guardian);
-    assert!(is_untouched());
+    assert_eq!(property(master, "MainPID"), guardian);
+    assert_untouched(&site, master, &first);
     assert_eq!(property(master, "ActiveState"), "active");
     assert_eq!(since(), master_since);
     // It is what it was: systemd still hears it, and it still hands over.
     master.run(&format!("systemctl stop {UNIT}"));
     assert_ne!(site.place.wait_takeover(&first, secs(10)).name, first.name);
+}
+
+#[track_caller]
+fn assert_untouched(site: &Site, master: &Machine, run: &Run) {
+    assert_eq!(site.place.runs().len(), 1);
+    assert!(master.holds(&format!("kill -0 {}", run.pid)));
 }
 
 /// The master loses its mastership, and is upgraded while its command takes its time to stop.

@@ -59,6 +59,10 @@ fn a_killed_elector_leaves_the_command_alone_and_a_killed_guardian_is_succeeded(
         master.holds(ELECTOR) && master.run(ELECTOR) != before
     });
     assert!(master.holds(&format!("kill -0 {}", first.pid)) && site.place.runs().len() == 1);
+    wait_until("journald knows that it matters", secs(10), || {
+        let warnings = master.run(&format!("journalctl --no-pager -p warning -u {UNIT}"));
+        warnings.contains("elector ended") && !warnings.contains("elector started")
+    });
     master.run(&format!(
         "systemctl kill --kill-who=main --signal=KILL {UNIT}"
     ));
