@@ -57,6 +57,9 @@ LIMIT = 300
 # Microseconds without a wait, for a guardian that nothing else on its processor can interrupt.
 LIMIT_REALTIME = 500_000
 
+# What a package is made of.
+DIRECTORIES = ["src", "tests", "examples", "packaging"]
+
 # What prlimit exits with where it finds no such file, or may not execute it.
 CANNOT_RUN = {126, 127}
 
@@ -66,6 +69,8 @@ class Stage(NamedTuple):
 
     tests: list[str]
     environment: dict[str, str]
+    # Which binary they are in: the library's, or one of tests/.
+    binary: str
 
 
 class Subject(NamedTuple):
@@ -90,7 +95,7 @@ def copy_core(crate: Path) -> None:
 
 
 def copy_package(crate: Path) -> None:
-    for directory in ["src", "tests", "examples"]:
+    for directory in DIRECTORIES:
         shutil.copytree(ROOT / directory, crate / directory)
     shutil.copy(ROOT / "Cargo.lock", crate)
     # Mutants are not clean; and this package is no part of the one around it.
@@ -107,9 +112,9 @@ CORE = Subject(
     ["--lib"],
     [],
     [
-        Stage(["--skip", "world"], {}),
-        Stage(["world"], {"ZK_SUPERVISE_WORLD_SEEDS": "10"}),
-        Stage(["world"], {"ZK_SUPERVISE_WORLD_SEEDS": "1000"}),
+        Stage(["--skip", "world"], {}, "lib"),
+        Stage(["world"], {"ZK_SUPERVISE_WORLD_SEEDS": "10"}, "lib"),
+        Stage(["world"], {"ZK_SUPERVISE_WORLD_SEEDS": "1000"}, "lib"),
     ],
     None,
 )
@@ -120,9 +125,10 @@ GUARDIAN = Subject(
     "src/guardian",
     ROOT / "target/mutants/guardian",
     copy_package,
-    ["--test", "cluster"],
+    ["--lib", "--test", "cluster"],
     ["--example", "witness"],
     [
+        Stage(["guardian::"], {}, "lib"),
         Stage(
             [
                 "--exact",
@@ -131,6 +137,7 @@ GUARDIAN = Subject(
                 "loss::a_second_signal_ends_the_grace_period",
             ],
             TOGETHER,
+            "cluster",
         ),
         Stage(
             [
@@ -150,6 +157,7 @@ GUARDIAN = Subject(
                 "startup::a_host_that_allows_too_few_descriptors_is_refused_with_what_to_do",
             ],
             TOGETHER,
+            "cluster",
         ),
         Stage(
             [
@@ -162,6 +170,7 @@ GUARDIAN = Subject(
                 "processes::without_any_elector_the_guardian_stops_the_child_within_the_lease",
             ],
             TOGETHER,
+            "cluster",
         ),
     ],
     # Three times what the longest needs.
@@ -177,7 +186,7 @@ def install() -> None:
 
 
 def make_crate(subject: Subject) -> None:
-    for directory in ["src", "tests", "examples"]:
+    for directory in DIRECTORIES:
         shutil.rmtree(subject.crate / directory, ignore_errors=True)
     subject.crate.mkdir(parents=True, exist_ok=True)
     subject.copy(subject.crate)
@@ -189,7 +198,9 @@ def all_mutants(subject: Subject, files: list[str]) -> list[dict]:
     wanted = [f"--file={file}/**" if (ROOT / file).is_dir() else f"--file={file}" for file in files]
     command = ["cargo", "mutants", "--list", "--json", "--dir", subject.crate, f"--exclude={EXCLUDED}", *wanted]
     listing = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    return [mutant | {"number": number} for number, mutant in enumerate(json.loads(listing.stdout), 1)]
+    # A constant has no body in which one of several could be chosen.
+    inside = [mutant for mutant in json.loads(listing.stdout) if mutant["function"]]
+    return [mutant | {"number": number} for number, mutant in enumerate(inside, 1)]
 
 
 def place(text: str, at: dict) -> int:
@@ -257,8 +268,12 @@ def blamed(subject: Subject, messages: list[dict]) -> set[int]:
     return {chosen_at(subject.crate / span["file_name"], span["line_start"]) for span in spans} - {0}
 
 
-def build(subject: Subject, mutants: list[dict]) -> tuple[str, list[dict]]:
-    """The binary of the tests, and the mutants that are in it: a change that does not compile needs no test."""
+def name_of(target: dict) -> str:
+    return "lib" if "lib" in target["kind"] else target["name"]
+
+
+def build(subject: Subject, mutants: list[dict]) -> tuple[dict[str, str], list[dict]]:
+    """The binaries of the tests, and the mutants that are in it: a change that does not compile needs no test."""
     while True:
         write_sources(subject, mutants)
         command = ["cargo", "test", *subject.target, "--no-run", "--message-format=json"]
@@ -268,7 +283,7 @@ def build(subject: Subject, mutants: list[dict]) -> tuple[str, list[dict]]:
             if subject.beside:
                 subprocess.run(["cargo", "build", "--quiet", *subject.beside], cwd=subject.crate, check=True)
             tests = [message for message in messages if message.get("profile", {}).get("test")]
-            return next(filter(None, (message["executable"] for message in tests))), mutants
+            return {name_of(test["target"]): test["executable"] for test in tests}, mutants
         wrong = blamed(subject, messages)
         if not wrong:
             sys.exit(f"the mutants of {subject.sources} do not build together:\n{result.stderr}")
@@ -305,9 +320,10 @@ def end_group(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def judge(subject: Subject, binary: str, mutants: list[dict]) -> list[dict]:
+def judge(subject: Subject, binaries: dict[str, str], mutants: list[dict]) -> list[dict]:
     """Those that no test notices."""
     for stage in subject.stages:
+        binary = binaries[stage.binary]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             # As many at once as there will be mutants: what fails for want of a processor is no mutant that was noticed.
             unchanged = pool.map(lambda _: survives(binary, 0, stage, subject.patience), range(os.cpu_count() or 1))
@@ -337,9 +353,9 @@ def main(arguments: list[str]) -> int:
     mutants = all_mutants(subject, files)
     if not mutants:
         sys.exit(f"no mutants in {' '.join(files)}")
-    binary, built = build(subject, mutants)
+    binaries, built = build(subject, mutants)
     # Without their places, which move with every edit: two of one name are two lines.
-    names = [re.sub(r":\d+:\d+:", ":", mutant["name"], count=1) for mutant in judge(subject, binary, built)]
+    names = [re.sub(r":\d+:\d+:", ":", mutant["name"], count=1) for mutant in judge(subject, binaries, built)]
     survivors, known = Counter(names), listed(files)
     for sign, news in [("+", survivors - known), ("-", known - survivors)]:
         for name in sorted(news.elements()):

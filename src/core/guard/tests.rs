@@ -499,6 +499,19 @@ fn a_lease_has_its_end_whether_the_term_is_open_or_sealed() {
     assert_eq!(end(&none.then(100_000, give_up)), None, "barred");
 }
 
+#[test]
+fn how_the_last_child_ended_is_carried_over() {
+    let carried = Carried {
+        grant: None,
+        started: 2,
+        exit: Some(ChildExit::Code(3)),
+        running_since: None,
+    };
+    let guard = Guard::resumed(at(0), Wish::default().timing(), &carried);
+    assert_eq!(guard.report().exit, carried.exit);
+    assert_eq!(guard.carried(), Some(carried));
+}
+
 /// Another image of the guardian: it knows all of the term (R9), trusts no elector yet (R6), and starts one.
 #[test]
 fn what_is_carried_over_is_all_there_is_to_know() {
