@@ -22,7 +22,8 @@ struct Manager {
 impl Manager {
     fn listen(group: &Group) -> Manager {
         // An abstract name (unix(7)): a path has room for 107 bytes only.
-        let name = format!("zk-supervise{}", group.root().replace('/', "."));
+        let root = group.root().replace('/', ".");
+        let name = format!("zk-supervise.{}{root}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name[..name.len().min(100)]);
         let socket = UnixDatagram::bind_addr(&address.expect("a short name"));
         let socket = socket.expect("nobody else has it");
