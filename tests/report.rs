@@ -95,8 +95,18 @@ fn a_bar_that_is_missing_or_misplaced_is_noticed() {
 fn shifted(text: &str, place: &str) -> String {
     let (before, after) = text.split_once(place).expect("a place");
     let end = after.find(['"', ' ']).expect("its end");
-    let number: f64 = after[..end].parse().expect("a number");
-    format!("{before}{place}{:.2}{}", number + 3.0, &after[end..])
+    format!(
+        "{before}{place}{:.2}{}",
+        number(text, place) + 3.0,
+        &after[end..]
+    )
+}
+
+/// The number after `place`.
+fn number(text: &str, place: &str) -> f64 {
+    let (_, after) = text.split_once(place).expect("a place");
+    let end = after.find(['"', ' ']).expect("its end");
+    after[..end].parse().expect("a number")
 }
 
 #[test]
@@ -107,13 +117,27 @@ fn an_overlap_is_drawn_and_said_and_a_story_without_one_has_neither() {
         assert!(text.contains("\u{2718} The promise was broken"));
         assert!(text.contains("1 overlap, 1 needless restart, 1 late takeover in 12 faults"));
     }
-    assert!(page.contains("needless restart</text>"));
+    assert_eq!(page.matches("needless restart</text>").count(), 1);
     assert!(Strip::all(&picture)[0].overlaps.len() == 1);
     let (page, picture) = written(&samples::short());
     for text in [&page, &picture] {
         assert!(!text.contains("TWO AT ONCE") && text.contains("\u{2714} The promise held"));
         assert!(text.contains("0 overlaps, 0 needless restarts in 12 faults"));
     }
+}
+
+#[test]
+fn a_needless_restart_is_marked_where_the_child_starts_and_nowhere_else() {
+    let mut story = samples::broken();
+    story.verdict.overlaps.clear();
+    let (page, _) = written(&story);
+    let after = |mark: &str| {
+        let after: Vec<&str> = page.split(mark).skip(1).collect();
+        assert_eq!(after.len(), 1, "{mark}");
+        number(after[0], " x=\"")
+    };
+    let (bar, label) = (after(" named\""), after("label needless\""));
+    assert!((bar - label).abs() < 10.0, "{bar} {label}");
 }
 
 #[test]

@@ -22,20 +22,16 @@ pub(crate) fn broken() -> Story {
         .expect("a takeover");
     let [first, next] = [second - 1, second].map(|at| story.lives[at].clone());
     story.lives[second].start = first.end - Duration::from_millis(1400);
-    story.verdict.overlaps.push(format!(
-        "{} ran with token {} for 1.40 s while {} ran with token {}",
-        next.host, next.token, first.host, first.token
-    ));
-    let ended = story
-        .lives
-        .iter()
-        .rev()
-        .find(|life| life.ending != LifeEnd::Alive);
-    let ended = ended.expect("a life that ended").clone();
-    story.verdict.needless.push(format!(
-        "{} stopped token {} though the fault before it must be ridden out",
-        ended.host, ended.token
-    ));
+    story
+        .verdict
+        .overlaps
+        .push(format!("{first} and {next} ran at once for 1.40 s"));
+    let restarted = &story.lives[second + 1];
+    let sentence = format!(
+        "{restarted} was started although the lease rides this out: server killed on server {}",
+        first.token
+    );
+    story.verdict.needless.push(sentence);
     let late = story
         .faults
         .iter_mut()

@@ -214,11 +214,7 @@ impl Evidence<'_> {
         let mut found: Vec<String> = breaches
             .map(|(earlier, later)| {
                 let span = end(earlier).min(end(later)).saturating_sub(later.start);
-                format!(
-                    "{} and {} ran at once for {span:.0?}",
-                    words(earlier),
-                    words(later)
-                )
+                format!("{earlier} and {later} ran at once for {span:.0?}")
             })
             .collect();
         let refusals = self.refusals.iter().filter(|it| !self.is_excluded(it));
@@ -226,21 +222,13 @@ impl Evidence<'_> {
         let falls = self.successions().filter(|(before, life)| {
             life.token < before.token || (life.token == before.token && life.host != before.host)
         });
-        found.extend(falls.map(|(before, life)| {
-            format!(
-                "the token did not grow: {}, then {}",
-                words(before),
-                words(life)
-            )
-        }));
+        found.extend(
+            falls.map(|(before, life)| format!("the token did not grow: {before}, then {life}")),
+        );
         let hasty = self.successions().filter(|it| self.is_hasty(it.0, it.1));
-        found.extend(hasty.map(|(before, life)| {
-            format!(
-                "{} was started within the lease of {}",
-                words(life),
-                words(before)
-            )
-        }));
+        found.extend(
+            hasty.map(|(before, life)| format!("{life} was started within the lease of {before}")),
+        );
         found
     }
 
@@ -294,7 +282,7 @@ impl Evidence<'_> {
                     objection(&self.trials[index], before, life, counts[index])
                 }
             };
-            why.map(|why| format!("{} was started {why}", words(life)))
+            why.map(|why| format!("{life} was started {why}"))
         });
         let ends = self.exits.iter().filter_map(|exit| self.unexpected(exit));
         restarts.chain(ends).collect()
@@ -370,8 +358,4 @@ fn end(life: &Life) -> Duration {
         LifeEnd::Alive => Duration::MAX,
         LifeEnd::Stopped | LifeEnd::Killed | LifeEnd::ByItself => life.end,
     }
-}
-
-fn words(life: &Life) -> String {
-    format!("{}'s child {} (token {})", life.host, life.pid, life.token)
 }

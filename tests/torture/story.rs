@@ -2,6 +2,7 @@
 //!
 //! Every time is `CLOCK_BOOTTIME`, as the witnesses wrote it.
 
+use std::fmt;
 use std::time::Duration;
 
 /// One run, from its first moment to its last.
@@ -35,6 +36,16 @@ pub(crate) struct Life {
     /// When it, or the last of what it forked, was last seen executing.
     pub(crate) end: Duration,
     pub(crate) ending: LifeEnd,
+}
+
+impl fmt::Display for Life {
+    /// As a sentence of the verdict names it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Life {
+            host, pid, token, ..
+        } = self;
+        write!(f, "{host}'s child {pid} (token {token})")
+    }
 }
 
 /// How a child ended.

@@ -6,7 +6,7 @@ use super::faults::numbered;
 use super::picture::{self, Labels, Picture, Row, Subject};
 use super::verdict;
 use super::words::{self, Escaped};
-use crate::story::{Fault, LifeEnd};
+use crate::story::Fault;
 
 /// About how wide `text` is at 11 pixels: rather too much than too little.
 pub(super) fn width_of(text: &str) -> f64 {
@@ -96,10 +96,10 @@ fn draw_host(
 ) -> fmt::Result {
     let lives = picture.story.lives.iter().filter(|life| life.host == host);
     for life in lives {
-        let has_ended = life.ending != LifeEnd::Alive && picture.ends_here(life.end);
-        if has_ended && verdict::is_needless(picture.story, life) {
+        let starts_here = picture.strip.meets(life.start, life.start);
+        if starts_here && verdict::is_needless(picture.story, life) {
             let text = "\u{2718} needless restart";
-            put(out, &mut lanes, picture.x(life.end), "needless", &[text])?;
+            put(out, &mut lanes, picture.x(life.start), "needless", &[text])?;
         }
     }
     draw_faults(out, picture, row, &mut lanes)

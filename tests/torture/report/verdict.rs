@@ -75,24 +75,21 @@ pub(super) fn longest(story: &Story) -> Option<(std::time::Duration, &Fault)> {
     gaps.max_by_key(|(gap, _)| *gap)
 }
 
-/// Whether a sentence of the verdict names this life, by its token.
+/// Whether a sentence of the verdict names this life.
 pub(super) fn is_named(story: &Story, life: &Life) -> bool {
     let verdict = &story.verdict;
     let all = verdict.overlaps.iter().chain(&verdict.needless);
-    all.into_iter().any(|sentence| names(sentence, life.token))
+    all.into_iter().any(|sentence| names(sentence, life))
 }
 
 /// Whether one of the needless restarts is of this life.
 pub(super) fn is_needless(story: &Story, life: &Life) -> bool {
     let needless = &story.verdict.needless;
-    needless.iter().any(|sentence| names(sentence, life.token))
+    needless.iter().any(|sentence| names(sentence, life))
 }
 
-fn names(sentence: &str, token: u64) -> bool {
-    let token = token.to_string();
-    sentence
-        .split(|c: char| !c.is_ascii_digit())
-        .any(|number| number == token)
+fn names(sentence: &str, life: &Life) -> bool {
+    sentence.contains(&life.to_string())
 }
 
 /// The verdict above a picture that stands alone.
