@@ -147,6 +147,7 @@ GUARDIAN = Subject(
                 "loss::a_child_that_needs_its_grace_period_gets_it_and_the_supervisor_exits_0",
                 "loss::no_descendant_outlives_the_supervisor_whatever_it_did",
                 "processes::signals_that_have_no_meaning_are_said_and_ignored",
+                "reload::a_child_from_before_is_neither_killed_nor_waited_for",
                 "reload::a_file_that_was_changed_is_taken_over_and_the_command_does_not_notice",
                 "reload::a_newer_program_is_tried_before_it_takes_over",
                 "service::the_service_manager_is_told_how_things_are",
@@ -329,8 +330,16 @@ def judge(subject: Subject, binaries: dict[str, str], mutants: list[dict]) -> li
             unchanged = pool.map(lambda _: survives(binary, 0, stage, subject.patience), range(os.cpu_count() or 1))
             if mutants and not all(unchanged):
                 sys.exit(f"these tests fail without a mutant: {binary} {' '.join(stage.tests)}")
-            fates = pool.map(lambda mutant: survives(binary, mutant["number"], stage, subject.patience), mutants)
-            mutants = [mutant for mutant, lives in zip(mutants, fates) if lives]
+
+            def alive(some: list[dict]) -> list[dict]:
+                fates = pool.map(lambda mutant: survives(binary, mutant["number"], stage, subject.patience), some)
+                return [mutant for mutant, lives in zip(some, fates) if lives]
+
+            survivors = alive(mutants)
+            # Tests on real servers fail, too, where the mutant beside takes all the processor: again, with another beside.
+            noticed = [mutant for mutant in mutants if mutant not in survivors] if subject.patience else []
+            mutants = survivors + alive(noticed[::2] + noticed[1::2])
+            print(f"{len(mutants)} left after {stage.tests[-1]}", file=sys.stderr)
     return mutants
 
 

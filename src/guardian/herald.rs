@@ -355,6 +355,34 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_is_told_until_the_tree_is_dead() {
+        let (mut herald, socket) = scene("stopped");
+        let kill_at = at(8000);
+        for (tree, status) in [
+            (
+                Tree::Stopping { kill_at },
+                "stopping the command of /ha/billing/master",
+            ),
+            (
+                Tree::Killing { again_at: kill_at },
+                "killing the command of /ha/billing/master",
+            ),
+            (
+                Tree::Empty,
+                "stopped; whatever was held is being given back",
+            ),
+        ] {
+            let report = Report {
+                tree,
+                shutdown: Shutdown::Graceful,
+                ..IDLE
+            };
+            herald.tell(at(1000), &report, None, SINCE);
+            assert_eq!(heard(&socket).last(), Some(&format!("STATUS={status}")));
+        }
+    }
+
+    #[test]
     fn what_is_not_heard_is_told_again() {
         let (mut herald, socket) = scene("deaf");
         // Nobody reads: its queue is full after a while.

@@ -266,7 +266,7 @@ impl Guardian {
             (Some(_), Some(elector)) if self.succession.is_due() => {
                 _ = kill(elector, Signal::SIGKILL);
             }
-            (Some(handed), None) if self.succession.is_due() => self.succession.give_way(&handed),
+            (Some(handed), None) => self.succession.give_way(&handed),
             (Some(_) | None, _) => {}
         }
     }

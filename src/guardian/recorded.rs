@@ -224,6 +224,7 @@ mod tests {
     use super::*;
     use crate::core::election::Token;
     use crate::core::guard::{Grant, StopReason};
+    use std::os::unix::fs::MetadataExt;
     use std::time::Duration;
 
     fn grant(version: i32) -> Grant {
@@ -288,6 +289,12 @@ mod tests {
         ] {
             ledger.refuse(why);
             assert_eq!(Recorded::refusal(&directory).as_deref(), Some(said));
+        }
+        for name in [TERM, REFUSAL, CONFIG] {
+            let mode = fs::metadata(directory.join(name))
+                .expect("it was made")
+                .mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
         }
         let config = fs::read_to_string(Recorded::config(&directory));
         assert_eq!(config.expect("it is beside it"), "# all");

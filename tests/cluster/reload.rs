@@ -5,6 +5,7 @@ use crate::measure::{BUSY, LONG, links};
 use crate::support::time::pause;
 use crate::support::{Config, Group, Link, Run, is_alive, millis, secs, shared, wait_until};
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -87,6 +88,7 @@ fn a_file_that_was_changed_is_taken_over_and_the_command_does_not_notice() {
     assert_eq!(scene.term()["term"], term["term"]);
     assert_ne!(scene.host.elector(), elector);
     assert!(!is_alive(elector));
+    assert_eq!(scene.host.logged("elector ended"), 0, "it was to end");
     scene.assert_untouched();
     assert_eq!(scene.host.guardian(), guardian);
     // What is of the command holds from its next start, in the same term.
@@ -103,6 +105,30 @@ fn a_file_that_was_changed_is_taken_over_and_the_command_does_not_notice() {
         "after the new grace period: {run:?}"
     );
     assert_eq!(scene.host.logged("released the term"), 1);
+}
+
+/// A shell's job, and then the shell became the supervisor.
+#[test]
+fn a_child_from_before_is_neither_killed_nor_waited_for() {
+    let group = Group::new(shared());
+    let place = group.dir().join("before");
+    let script = format!("sleep 600 & echo $! >{}", place.display());
+    let mut host = Host::after(&script, &config(&group).write());
+    let run = group.wait_running(ELECTED_WITHIN);
+    let number = fs::read_to_string(place).expect("it was written");
+    let before = Pid::from_raw(number.trim().parse().expect("a number"));
+    kill(run.pid, Signal::SIGKILL).expect("it runs");
+    let next = group.wait_takeover(&run, BUSY);
+    assert!(is_alive(before));
+    host.signal(Signal::SIGHUP);
+    wait_until("it goes on", BUSY, || host.logged(RELOADED) == 1);
+    kill(next.pid, Signal::SIGKILL).expect("it runs");
+    group.wait_takeover(&next, BUSY);
+    assert!(is_alive(before));
+    host.signal(Signal::SIGTERM);
+    assert!(host.wait_exit(BUSY).success());
+    assert_eq!(host.logged("released the term"), 1);
+    assert!(is_alive(before));
 }
 
 /// While the next image is tried, is due, or has just begun: which of them is a matter of milliseconds.
