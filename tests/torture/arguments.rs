@@ -1,5 +1,6 @@
 //! The command line: two forms, one for people and one for `cargo test`, which hands its own options to every test.
 
+use crate::kinds::{KINDS, Kind};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,12 +15,13 @@ wrote is the verdict:
   needless    a restart that no fault accounts for, or one that the lease should have ridden out: none
   overdue     nobody ran for longer than that kind of fault may cost, or the group did not recover: none
 
-Usage: cargo test --test torture -- [--seed N] [--minutes N] [--report DIR]
+Usage: cargo test --test torture -- [--seed N] [--minutes N] [--report DIR] [--only WORDS]
        cargo test --release --test torture -- --peers [S3b S7 ...] [--trials N]
 
   --seed N       the seed of the faults: the same seed draws the same faults  [default: 1]
   --minutes N    how long to go on; an hour does each kind of fault about twenty times  [default: 10]
   --report DIR   write the schedule, report.html and report.svg there
+  --only WORDS   do the kinds of faults only that have these words in their name; may be given several times
   --peers        do by name the faults that others were measured on, all or those that follow, and print their table
   --trials N     how often each of them  [default: 3]
   --help         this
@@ -50,6 +52,8 @@ pub(crate) struct Effort {
     pub(crate) seed: u64,
     pub(crate) length: Duration,
     pub(crate) report: Option<PathBuf>,
+    /// The kinds are done that have one of these in their name; all, if there is none.
+    pub(crate) only: Vec<String>,
 }
 
 /// Which tests `cargo test` wants.
@@ -91,7 +95,7 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Order {
         Ok(Order::Help)
     } else if has(&["--peers", "--trials"]) {
         peers(&arguments)
-    } else if has(&["--seed", "--minutes", "--report"]) {
+    } else if has(&["--seed", "--minutes", "--report", "--only"]) {
         effort(&arguments).map(Order::Torture)
     } else {
         filter(&arguments).map(Order::Tests)
@@ -125,6 +129,7 @@ fn effort(arguments: &[String]) -> Result<Effort, String> {
         seed: 1,
         length: Duration::from_secs(600),
         report: None,
+        only: Vec::new(),
     };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
@@ -142,10 +147,23 @@ fn effort(arguments: &[String]) -> Result<Effort, String> {
                 minutes => effort.length = Duration::from_secs(minutes * 60),
             },
             "--report" => effort.report = Some(value?.into()),
+            "--only" => effort.only.push(known(value?)?),
             unknown => return Err(format!("unknown option `{unknown}`")),
         }
     }
     Ok(effort)
+}
+
+/// Words that the name of a kind has.
+fn known(words: &str) -> Result<String, String> {
+    let names = KINDS.map(Kind::words);
+    if names.iter().any(|name| name.contains(words)) {
+        return Ok(words.into());
+    }
+    let names = names.join(", ");
+    Err(format!(
+        "`--only {words}` is in no name of a kind of fault; these are {names}"
+    ))
 }
 
 /// As libtest reads them; what only changes how it prints is taken and means nothing here.

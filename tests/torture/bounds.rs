@@ -21,9 +21,11 @@
 //! | host cut off, whichever way, or refused | length + connect timeout | runs on, or stops itself; stops itself if longer than stop + slack | takeover − stop + renew interval + slack |
 //! | host delayed by an eighth of the connect timeout each way | connect timeout | runs on | 0 |
 //! | connections reset, link in use dead | connect timeout | runs on | 0 |
-//! | follower killed, frozen, or cut from clients | connect timeout | runs on | 0 |
+//! | follower killed or frozen | connect timeout | runs on | 0 |
+//! | server cut from clients, whichever way, delayed or its connections reset | connect timeout | runs on | 0 |
 //! | leader killed | election + connect timeout | runs on | 0 |
-//! | leader frozen, or cut from its followers | given up + election + connect timeout | runs on | 0 |
+//! | leader frozen, not heard by its followers, or cut from them | given up + election + connect timeout | runs on | 0 |
+//! | followers not heard by their leader, whom they elect again and again | length + election + connect timeout | runs on, or stops itself | that of a lost quorum |
 //! | rolling restart | that of a leader killed, once a server | runs on | 0 |
 //! | quorum lost: both followers frozen | length + election + connect timeout | the same | length − stop + election + connect timeout + takeover + slack |
 //! | master znode deleted, session expired | | moves: the old one stops and releases, the next polls that | 2 polls + slack |
@@ -40,7 +42,7 @@
 //! renewal that can have been answered.
 
 use crate::draw::{Deed, Plan};
-use crate::kinds::{HostAim, OfGroup, OfHost, OfServer};
+use crate::kinds::{HostAim, Lost, OfGroup, OfHost, OfServer};
 use crate::story::{Label, Life};
 use std::time::Duration;
 use zk_supervise::core::lease::Timing;
@@ -231,10 +233,14 @@ fn of_host(kind: OfHost, length: Duration, term: &[Life], timing: &Timing) -> Ex
 }
 
 fn of_server(kind: OfServer, length: Duration, role: Option<Role>, timing: &Timing) -> Expectation {
+    if kind == OfServer::CutFromPeers(Lost::Answers) {
+        return leaderless(length, timing);
+    }
     let election = match (kind, role) {
-        (OfServer::CutFromClients, _) | (_, Some(Role::Follower)) => Duration::ZERO,
+        (OfServer::CutFromClients(_) | OfServer::Delayed | OfServer::Reset, _)
+        | (_, Some(Role::Follower)) => Duration::ZERO,
         (OfServer::Killed, _) => ELECTION,
-        (OfServer::Frozen | OfServer::FrozenAfterRenewal | OfServer::CutFromPeers, _) => {
+        (OfServer::Frozen | OfServer::FrozenAfterRenewal | OfServer::CutFromPeers(_), _) => {
             length.min(GIVEN_UP) + ELECTION
         }
     };
@@ -244,14 +250,7 @@ fn of_server(kind: OfServer, length: Duration, role: Option<Role>, timing: &Timi
 fn of_group(kind: OfGroup, length: Duration, timing: &Timing) -> Expectation {
     match kind {
         OfGroup::RollingRestart => outage(ELECTION, timing),
-        OfGroup::QuorumLost => {
-            let expected = outage(length + ELECTION, timing);
-            if expected.effect == Effect::None {
-                return expected;
-            }
-            let expected = Expectation::new(Effect::MayMove, without_quorum(length, timing));
-            stopped_by(length, expected, timing)
-        }
+        OfGroup::QuorumLost => stopped_by(length, leaderless(length, timing), timing),
         OfGroup::MasterDeleted | OfGroup::SessionExpired => {
             Expectation::new(Effect::Moves, timing.poll_interval * 2 + SLACK)
         }
@@ -276,6 +275,18 @@ fn outage(span: Duration, timing: &Timing) -> Expectation {
             outage: whole,
             ..Expectation::new(Effect::MayMove, cut_off(timing))
         }
+    }
+}
+
+/// Nobody leads for so long, and then somebody must be elected.
+fn leaderless(length: Duration, timing: &Timing) -> Expectation {
+    let expected = outage(length + ELECTION, timing);
+    if expected.effect == Effect::None {
+        return expected;
+    }
+    Expectation {
+        bound: without_quorum(length, timing),
+        ..expected
     }
 }
 

@@ -1,7 +1,7 @@
 //! The judge is judged: records written by hand, in which what must be found is found, and nothing else.
 
 use crate::bounds::{Effect, Excluded, Expectation};
-use crate::draw::{Deed, Network, Plan, Slot, draw};
+use crate::draw::{Deed, Plan, draw};
 use crate::judge::{Done, Evidence, Exit, Trial};
 use crate::kinds::{HostAim, KINDS};
 use crate::story::{EXCLUDED_FOR, LifeEnd, Verdict};
@@ -371,10 +371,9 @@ fn both_ridden_out() {
 /// In the first bag of the seed of `cargo test`; of two at once, neither is judged strictly.
 fn short_run() {
     let is_telling = |seed: u64| {
-        let slots = draw(seed, 1, Network::Namespaces, &Wish::default().timing());
-        let of_host = |slot: &&Slot| matches!(slot.plans[0].deed, Deed::Host(..));
-        slots.iter().filter(of_host).all(|slot| {
-            let is_master = |plan: &Plan| matches!(plan.deed, Deed::Host(_, HostAim::Master));
+        let slots = draw(seed, 1, &KINDS, &Wish::default().timing());
+        slots.iter().all(|slot| {
+            let is_master = |plan: &Plan| !matches!(plan.deed, Deed::Host(_, HostAim::Standby(_)));
             slot.plans.len() == 1 && slot.plans.iter().all(is_master)
         })
     };
@@ -383,9 +382,9 @@ fn short_run() {
 
 fn drawn() {
     let timing = Wish::default().timing();
-    let slots = draw(7, 20, Network::Namespaces, &timing);
-    assert_eq!(slots, draw(7, 20, Network::Namespaces, &timing));
-    assert_ne!(slots, draw(8, 20, Network::Namespaces, &timing));
+    let slots = draw(7, 20, &KINDS, &timing);
+    assert_eq!(slots, draw(7, 20, &KINDS, &timing));
+    assert_ne!(slots, draw(8, 20, &KINDS, &timing));
     for kind in KINDS {
         let plans = slots.iter().flat_map(|slot| &slot.plans);
         assert_eq!(

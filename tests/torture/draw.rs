@@ -83,25 +83,27 @@ impl Die {
     }
 }
 
-/// Draws so many bags of all kinds.
-pub(crate) fn draw(seed: u64, bags: usize, network: Network, timing: &Timing) -> Vec<Slot> {
+/// Draws so many bags of these kinds.
+pub(crate) fn draw(seed: u64, bags: usize, kinds: &[Kind], timing: &Timing) -> Vec<Slot> {
     let mut die = Die(seed);
     (0..bags)
-        .flat_map(|_| bag(&mut die, network, timing))
+        .flat_map(|_| bag(&mut die, kinds.to_vec(), timing))
         .collect()
 }
 
-/// Every kind that can be done.
-pub(crate) fn drawn(network: Network) -> impl Iterator<Item = Kind> {
+/// Every kind that can be done, and has one of these in its name, where there are any.
+pub(crate) fn drawn(network: Network, only: &[String]) -> Vec<Kind> {
+    let is_wanted =
+        |kind: &Kind| only.is_empty() || only.iter().any(|it| kind.words().contains(it.as_str()));
     let is_possible = move |kind: &Kind| {
-        *kind != Kind::Server(OfServer::CutFromPeers) || network == Network::Namespaces
+        !matches!(kind, Kind::Server(OfServer::CutFromPeers(_))) || network == Network::Namespaces
     };
-    KINDS.into_iter().filter(is_possible)
+    let kinds = KINDS.into_iter().filter(is_wanted);
+    kinds.filter(is_possible).collect()
 }
 
 /// Every kind once, in any order; a fault of a host may have one of a server beside it.
-fn bag(die: &mut Die, network: Network, timing: &Timing) -> Vec<Slot> {
-    let mut kinds: Vec<Kind> = drawn(network).collect();
+fn bag(die: &mut Die, mut kinds: Vec<Kind>, timing: &Timing) -> Vec<Slot> {
     die.shuffle(&mut kinds);
     let mut slots = Vec::new();
     while let Some(kind) = kinds.pop() {
@@ -109,7 +111,8 @@ fn bag(die: &mut Die, network: Network, timing: &Timing) -> Vec<Slot> {
         let is_pair = matches!(kind, Kind::Host(_)) && die.roll(PAIRED) == 0;
         let beside = kinds.iter().position(|it| matches!(it, Kind::Server(_)));
         if let Some(at) = beside.filter(|_| is_pair) {
-            plans.push(plan(die, kinds.swap_remove(at), timing));
+            // The server's first: that it follows a renewal can be seen while nothing else is done.
+            plans.insert(0, plan(die, kinds.swap_remove(at), timing));
         }
         let pause = die.span((Duration::from_millis(100), Duration::from_millis(800)));
         slots.push(Slot { plans, pause });

@@ -111,10 +111,7 @@ impl Field {
                 ways.iter().for_each(|&(from, to)| wires.mend(from, to));
             }
             Wound::LinksOf(host) => self.hosts[host].links.iter().for_each(Link::heal),
-            Wound::LinksTo(server) => {
-                let links = self.hosts.iter().map(|host| &host.links[server]);
-                links.for_each(Link::heal);
-            }
+            Wound::LinksTo(server) => self.links_to(server).for_each(Link::heal),
             Wound::Busy(loops) => drop(loops),
         }
     }
@@ -156,8 +153,7 @@ impl Field {
                 Some(Wound::LinksOf(at))
             }
             OfHost::Delayed => {
-                // There and back is well below the connect timeout.
-                let delay = self.timing.connect_timeout / 8;
+                let delay = self.delay();
                 let links = self.links_in_use(at)?.iter();
                 links.for_each(|link| link.delay(delay));
                 Some(Wound::LinksOf(at))
@@ -176,6 +172,16 @@ impl Field {
         is_used.then_some(links)
     }
 
+    /// The relays to a server.
+    fn links_to(&self, server: usize) -> impl Iterator<Item = &Link> {
+        self.hosts.iter().map(move |host| &host.links[server])
+    }
+
+    /// There and back is well below the connect timeout.
+    fn delay(&self) -> Duration {
+        self.timing.connect_timeout / 8
+    }
+
     fn harm_server(&mut self, kind: OfServer, at: usize) -> Option<Wound> {
         let server = &self.ensemble.servers()[at];
         let wound = match kind {
@@ -192,17 +198,26 @@ impl Field {
                 self.ensemble.servers()[at].freeze();
                 Wound::ServersFrozen(vec![at])
             }
-            OfServer::CutFromPeers => {
+            OfServer::CutFromPeers(lost) => {
                 let peers = (0..COUNT).filter(|&peer| peer != at).map(End::server);
-                self.cut(peers.map(|peer| (End::server(at), peer)).collect())
+                let ways = peers.flat_map(|peer| ways(lost, End::server(at), peer));
+                self.cut(ways.collect())
             }
-            OfServer::CutFromClients if self.wires.is_some() => {
-                self.cut(vec![(End::server(at), End::HUB)])
+            OfServer::CutFromClients(lost) if self.wires.is_some() => {
+                self.cut(ways(lost, End::HUB, End::server(at)))
             }
-            OfServer::CutFromClients => {
-                let links = self.hosts.iter().map(|host| &host.links[at]);
-                links.for_each(Link::blackhole);
+            OfServer::CutFromClients(lost) => {
+                self.links_to(at).for_each(|link| link.hold(way(lost)));
                 Wound::LinksTo(at)
+            }
+            OfServer::Delayed => {
+                let delay = self.delay();
+                self.links_to(at).for_each(|link| link.delay(delay));
+                Wound::LinksTo(at)
+            }
+            OfServer::Reset => {
+                self.links_to(at).for_each(Link::reset);
+                Wound::Healing
             }
         };
         Some(wound)
@@ -240,36 +255,23 @@ impl Field {
         Some(wound)
     }
 
-    /// Packets between these ends are lost, both ways.
-    fn cut(&self, pairs: Vec<(End, End)>) -> Wound {
+    /// Packets from each of these ends to the other are lost.
+    fn cut(&self, ways: Vec<(End, End)>) -> Wound {
         let wires = self
             .wires
             .as_ref()
             .expect("only what can be cut is aimed at");
-        let back = pairs.iter().map(|&(from, to)| (to, from));
-        let ways: Vec<(End, End)> = back.chain(pairs.iter().copied()).collect();
         ways.iter().for_each(|&(from, to)| wires.cut(from, to));
         Wound::Cut(ways)
     }
 
     fn cut_off(&self, at: usize, lost: Lost) -> Wound {
-        let Some(wires) = &self.wires else {
-            let way = match lost {
-                Lost::Requests => Way::ToServer,
-                Lost::Answers => Way::ToClient,
-                Lost::Both => Way::Both,
-            };
-            self.hosts[at].links.iter().for_each(|link| link.hold(way));
-            return Wound::LinksOf(at);
-        };
-        let (out, back) = ((End::host(at), End::HUB), (End::HUB, End::host(at)));
-        let ways = match lost {
-            Lost::Requests => vec![out],
-            Lost::Answers => vec![back],
-            Lost::Both => vec![out, back],
-        };
-        ways.iter().for_each(|&(from, to)| wires.cut(from, to));
-        Wound::Cut(ways)
+        if self.wires.is_some() {
+            return self.cut(ways(lost, End::host(at), End::HUB));
+        }
+        let links = self.hosts[at].links.iter();
+        links.for_each(|link| link.hold(way(lost)));
+        Wound::LinksOf(at)
     }
 
     /// The guardian becomes its next image, which starts an elector of its own.
@@ -308,6 +310,24 @@ impl Field {
         log.news();
         let renewed = "\"message\":\"committed\"";
         try_for(secs(2), || log.news().contains(renewed).then_some(()))
+    }
+}
+
+/// From whom to whom packets are lost.
+fn ways(lost: Lost, asks: End, answers: End) -> Vec<(End, End)> {
+    match lost {
+        Lost::Requests => vec![(asks, answers)],
+        Lost::Answers => vec![(answers, asks)],
+        Lost::Both => vec![(asks, answers), (answers, asks)],
+    }
+}
+
+/// The same of a relay.
+fn way(lost: Lost) -> Way {
+    match lost {
+        Lost::Requests => Way::ToServer,
+        Lost::Answers => Way::ToClient,
+        Lost::Both => Way::Both,
     }
 }
 

@@ -35,7 +35,8 @@ pub(crate) enum OfHost {
     Reset,
 }
 
-/// Which packets of a host that is cut off are lost.
+/// Which packets are lost between who asks and who answers: a host and the servers, clients and a server, a leader and its
+/// followers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lost {
     Requests,
@@ -49,8 +50,10 @@ pub(crate) enum OfServer {
     Killed,
     Frozen,
     FrozenAfterRenewal,
-    CutFromPeers,
-    CutFromClients,
+    CutFromPeers(Lost),
+    CutFromClients(Lost),
+    Delayed,
+    Reset,
 }
 
 /// Done to all, or to what they share.
@@ -64,7 +67,7 @@ pub(crate) enum OfGroup {
 }
 
 /// Every kind, as often as it is in a bag.
-pub(crate) const KINDS: [Kind; 31] = [
+pub(crate) const KINDS: [Kind; 37] = [
     Kind::Host(OfHost::GuardianKilled),
     Kind::Host(OfHost::GuardianStopped),
     Kind::Host(OfHost::ElectorKilled),
@@ -89,8 +92,14 @@ pub(crate) const KINDS: [Kind; 31] = [
     Kind::Server(OfServer::Killed),
     Kind::Server(OfServer::Frozen),
     Kind::Server(OfServer::FrozenAfterRenewal),
-    Kind::Server(OfServer::CutFromPeers),
-    Kind::Server(OfServer::CutFromClients),
+    Kind::Server(OfServer::CutFromPeers(Lost::Requests)),
+    Kind::Server(OfServer::CutFromPeers(Lost::Answers)),
+    Kind::Server(OfServer::CutFromPeers(Lost::Both)),
+    Kind::Server(OfServer::CutFromClients(Lost::Requests)),
+    Kind::Server(OfServer::CutFromClients(Lost::Answers)),
+    Kind::Server(OfServer::CutFromClients(Lost::Both)),
+    Kind::Server(OfServer::Delayed),
+    Kind::Server(OfServer::Reset),
     Kind::Group(OfGroup::RollingRestart),
     Kind::Group(OfGroup::QuorumLost),
     Kind::Group(OfGroup::MasterDeleted),
@@ -137,7 +146,7 @@ impl Kind {
     pub(crate) fn lengths(self, timing: &Timing) -> Vec<Range> {
         match self {
             Kind::Host(kind) => kind.lengths(timing),
-            Kind::Server(kind) => vec![kind.length()],
+            Kind::Server(kind) => kind.lengths(),
             Kind::Group(kind) => kind.lengths(timing),
         }
     }
@@ -245,31 +254,51 @@ impl OfServer {
             OfServer::Killed => "server killed",
             OfServer::Frozen => "server frozen",
             OfServer::FrozenAfterRenewal => "server frozen after a renewal",
-            OfServer::CutFromPeers => "leader cut from followers",
-            OfServer::CutFromClients => "server cut from clients",
+            OfServer::CutFromPeers(Lost::Requests) => "leader not heard by followers",
+            OfServer::CutFromPeers(Lost::Answers) => "followers not heard by leader",
+            OfServer::CutFromPeers(Lost::Both) => "leader cut from followers",
+            OfServer::CutFromClients(Lost::Requests) => "clients not heard by server",
+            OfServer::CutFromClients(Lost::Answers) => "server not heard by clients",
+            OfServer::CutFromClients(Lost::Both) => "server cut from clients",
+            OfServer::Delayed => "server delayed",
+            OfServer::Reset => "server's connections reset",
         }
     }
 
     pub(crate) fn aims(self) -> &'static [ServerAim] {
         match self {
-            OfServer::Killed | OfServer::Frozen | OfServer::CutFromClients => &[
+            OfServer::Killed
+            | OfServer::Frozen
+            | OfServer::CutFromClients(_)
+            | OfServer::Delayed
+            | OfServer::Reset => &[
                 ServerAim::Leader,
                 ServerAim::Follower(0),
                 ServerAim::Follower(1),
                 ServerAim::Masters,
             ],
-            OfServer::FrozenAfterRenewal => &[ServerAim::Masters],
-            OfServer::CutFromPeers => &[ServerAim::Leader],
+            OfServer::FrozenAfterRenewal => &[
+                ServerAim::Follower(0),
+                ServerAim::Follower(1),
+                ServerAim::Masters,
+            ],
+            OfServer::CutFromPeers(_) => &[ServerAim::Leader],
         }
     }
 
-    fn length(self) -> Range {
+    fn lengths(self) -> Vec<Range> {
         match self {
-            OfServer::Killed => (TENTH, SECOND),
-            OfServer::Frozen | OfServer::FrozenAfterRenewal | OfServer::CutFromClients => {
-                (TENTH * 3, SECOND * 5)
+            OfServer::Killed => vec![(TENTH, SECOND)],
+            OfServer::Frozen | OfServer::FrozenAfterRenewal | OfServer::CutFromClients(_) => {
+                vec![(TENTH * 3, SECOND * 5)]
             }
-            OfServer::CutFromPeers => (SECOND, SECOND * 5),
+            // As long as it lasts nobody may be elected: what is ridden out, and what need not be.
+            OfServer::CutFromPeers(Lost::Answers) => {
+                vec![(TENTH * 3, SECOND), (SECOND * 2, SECOND * 5)]
+            }
+            OfServer::CutFromPeers(_) => vec![(SECOND, SECOND * 5)],
+            OfServer::Delayed => vec![(SECOND, SECOND * 3)],
+            OfServer::Reset => vec![NO_LENGTH],
         }
     }
 }

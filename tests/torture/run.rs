@@ -13,21 +13,26 @@ use crate::{faults, report, tell};
 use std::fs;
 use std::time::Duration;
 
-/// No bag of faults takes less.
-const BAG: Duration = Duration::from_secs(60);
+/// In the mean, none takes less.
+const FAULT: Duration = Duration::from_millis(1500);
 
 /// Runs it; says whether the verdict is clean.
 pub(crate) fn torture(effort: &Effort, network: Network) -> bool {
+    let kinds = drawn(network, &effort.only);
+    if kinds.is_empty() {
+        tell::say("servers cannot be cut from each other here: that takes network namespaces");
+        return false;
+    }
     let mut field = Field::make(network);
     field.ensure_running();
     let began = field
         .wait_whole(Duration::ZERO)
         .expect("three servers and three hosts start");
-    let slots = schedule(effort, network, &field);
+    let slots = schedule(effort, &kinds, &field);
     tell::opening(effort, network, &field.timing);
     let mut trials = Vec::new();
     let mut verdict = Verdict::default();
-    let least = draw(effort.seed, 1, network, &field.timing).len();
+    let least = draw(effort.seed, 1, &kinds, &field.timing).len();
     for (at, slot) in slots.iter().enumerate() {
         // Each kind once, however slow the machine.
         let is_over = at >= least && now() >= began + effort.length;
@@ -47,7 +52,7 @@ pub(crate) fn torture(effort: &Effort, network: Network) -> bool {
         }
         field.hold(slot.pause);
     }
-    close(field, effort, network, began, &trials)
+    close(field, effort, &kinds, began, &trials)
 }
 
 impl Field {
@@ -107,10 +112,10 @@ impl Field {
     }
 }
 
-fn schedule(effort: &Effort, network: Network, field: &Field) -> Vec<Slot> {
-    let bags = effort.length.as_secs() / BAG.as_secs() + 1;
-    let bags = usize::try_from(bags).expect("a run of days has thousands");
-    let slots = draw(effort.seed, bags, network, &field.timing);
+fn schedule(effort: &Effort, kinds: &[Kind], field: &Field) -> Vec<Slot> {
+    let faults = effort.length.as_millis() / FAULT.as_millis();
+    let faults = usize::try_from(faults).expect("a run of days has a million");
+    let slots = draw(effort.seed, faults / kinds.len() + 1, kinds, &field.timing);
     if let Some(dir) = &effort.report {
         let lines: Vec<String> = slots.iter().map(tell::planned).collect();
         fs::create_dir_all(dir)
@@ -124,7 +129,7 @@ fn schedule(effort: &Effort, network: Network, field: &Field) -> Vec<Slot> {
 fn close(
     mut field: Field,
     effort: &Effort,
-    network: Network,
+    kinds: &[Kind],
     began: Duration,
     trials: &[Trial],
 ) -> bool {
@@ -135,7 +140,7 @@ fn close(
     if let Some(dir) = &effort.report {
         report::write(&story, dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     }
-    let left_out = left_out(network, trials);
+    let left_out = left_out(kinds, trials);
     tell::left_out(&left_out);
     let is_clean = is_clean(&story.verdict) && left_out.is_empty();
     if !is_clean {
@@ -147,13 +152,13 @@ fn close(
 }
 
 /// The kinds that were not done at all.
-fn left_out(network: Network, trials: &[Trial]) -> Vec<&'static str> {
+fn left_out(kinds: &[Kind], trials: &[Trial]) -> Vec<&'static str> {
     let done: Vec<&str> = trials
         .iter()
         .flat_map(|trial| trial.done.iter().map(|it| it.kind))
         .collect();
-    let kinds = drawn(network).map(Kind::words);
-    kinds.filter(|kind| !done.contains(kind)).collect()
+    let names = kinds.iter().map(|kind| kind.words());
+    names.filter(|name| !done.contains(name)).collect()
 }
 
 fn is_clean(verdict: &Verdict) -> bool {

@@ -137,6 +137,9 @@ pub(crate) fn table(evidence: &Evidence) {
                 bound = bound.max(trial.expectation.bound);
             }
         }
+        if count == 0 {
+            continue;
+        }
         gaps.sort();
         let or_none = |gap: Option<&Duration>| gap.map_or("none".into(), |&it| seconds(it));
         println!(
@@ -183,11 +186,14 @@ pub(crate) fn left_out(kinds: &[&str]) {
 
 /// How to see it again.
 pub(crate) fn again(effort: &Effort) {
+    let only = effort.only.iter();
+    let only: Vec<String> = only.map(|words| format!(" --only {words:?}")).collect();
     println!(
-        "seed {}; again: cargo test --test torture -- --seed {} --minutes {}",
+        "seed {}; again: cargo test --test torture -- --seed {} --minutes {}{}",
         effort.seed,
         effort.seed,
-        effort.length.as_secs().div_ceil(60)
+        effort.length.as_secs().div_ceil(60),
+        only.concat()
     );
 }
 

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 /// The seed of the short run: the first whose first bag does every kind that can be done to the master to the master, and
 /// nothing beside it.
-pub(crate) const SEED: u64 = 5284;
+pub(crate) const SEED: u64 = 5189;
 
 /// How long the short run takes, in minutes: a bag takes about two.
 const MINUTES: u64 = 3;
