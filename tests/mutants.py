@@ -71,6 +71,8 @@ class Stage(NamedTuple):
     environment: dict[str, str]
     # Which binary they are in: the library's, or one of tests/.
     binary: str
+    # Seconds that they may take, where a test can wait for what a mutant never does: five times what they need.
+    patience: int | None
 
 
 class Subject(NamedTuple):
@@ -84,8 +86,6 @@ class Subject(NamedTuple):
     target: list[str]
     beside: list[str]
     stages: list[Stage]
-    # Seconds that a stage may take, where it can wait for what a mutant never does.
-    patience: int | None
 
 
 def copy_core(crate: Path) -> None:
@@ -112,11 +112,10 @@ CORE = Subject(
     ["--lib"],
     [],
     [
-        Stage(["--skip", "world"], {}, "lib"),
-        Stage(["world"], {"ZK_SUPERVISE_WORLD_SEEDS": "10"}, "lib"),
-        Stage(["world"], {"ZK_SUPERVISE_WORLD_SEEDS": "1000"}, "lib"),
+        Stage(["--skip", "world"], {}, "lib", None),
+        Stage(["world"], {"ZK_SUPERVISE_WORLD_SEEDS": "10"}, "lib", None),
+        Stage(["world"], {"ZK_SUPERVISE_WORLD_SEEDS": "1000"}, "lib", None),
     ],
-    None,
 )
 # They wait more than they work, but too many at once would fail for want of a processor.
 TOGETHER = {"RUST_TEST_THREADS": "6"}
@@ -128,7 +127,7 @@ GUARDIAN = Subject(
     ["--lib", "--test", "cluster"],
     ["--example", "witness"],
     [
-        Stage(["guardian::"], {}, "lib"),
+        Stage(["guardian::"], {}, "lib", 30),
         Stage(
             [
                 "--exact",
@@ -138,6 +137,7 @@ GUARDIAN = Subject(
             ],
             TOGETHER,
             "cluster",
+            30,
         ),
         Stage(
             [
@@ -159,6 +159,7 @@ GUARDIAN = Subject(
             ],
             TOGETHER,
             "cluster",
+            90,
         ),
         Stage(
             [
@@ -172,10 +173,9 @@ GUARDIAN = Subject(
             ],
             TOGETHER,
             "cluster",
+            180,
         ),
     ],
-    # Three times what the longest needs.
-    150,
 )
 # Of the guardian's sources this one holds the lines of its log only: the tests name those that matter.
 EXCLUDED = "src/guardian/story.rs"
@@ -291,7 +291,7 @@ def build(subject: Subject, mutants: list[dict]) -> tuple[dict[str, str], list[d
         mutants = [mutant for mutant in mutants if mutant["number"] not in wrong]
 
 
-def survives(binary: str, number: int, stage: Stage, patience: int | None) -> bool:
+def survives(binary: str, number: int, stage: Stage) -> bool:
     """Whether the tests pass. Whatever they start in their process group ends with them."""
     limits = [f"--cpu={LIMIT}", f"--rttime={LIMIT_REALTIME}"]
     with TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
@@ -302,7 +302,7 @@ def survives(binary: str, number: int, stage: Stage, patience: int | None) -> bo
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         tests = subprocess.Popen(command, env=chosen, cwd=ROOT, start_new_session=True, **quiet)
         try:
-            code = tests.wait(patience)
+            code = tests.wait(stage.patience)
         except subprocess.TimeoutExpired:
             return False
         finally:
@@ -327,19 +327,19 @@ def judge(subject: Subject, binaries: dict[str, str], mutants: list[dict]) -> li
         binary = binaries[stage.binary]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             # As many at once as there will be mutants: what fails for want of a processor is no mutant that was noticed.
-            unchanged = pool.map(lambda _: survives(binary, 0, stage, subject.patience), range(os.cpu_count() or 1))
+            unchanged = pool.map(lambda _: survives(binary, 0, stage), range(os.cpu_count() or 1))
             if mutants and not all(unchanged):
                 sys.exit(f"these tests fail without a mutant: {binary} {' '.join(stage.tests)}")
 
             def alive(some: list[dict]) -> list[dict]:
-                fates = pool.map(lambda mutant: survives(binary, mutant["number"], stage, subject.patience), some)
+                fates = pool.map(lambda mutant: survives(binary, mutant["number"], stage), some)
                 return [mutant for mutant, lives in zip(some, fates) if lives]
 
             survivors = alive(mutants)
-            # Tests on real servers fail, too, where the mutant beside takes all the processor: again, with another beside.
-            noticed = [mutant for mutant in mutants if mutant not in survivors] if subject.patience else []
-            mutants = survivors + alive(noticed[::2] + noticed[1::2])
-            print(f"{len(mutants)} left after {stage.tests[-1]}", file=sys.stderr)
+            # Tests on real servers fail, too, where the mutant beside takes all the processor: again, and alone.
+            noticed = [mutant for mutant in mutants if mutant not in survivors] if stage.binary != "lib" else []
+            mutants = survivors + [mutant for mutant in noticed if survives(binary, mutant["number"], stage)]
+            print(f"{len(mutants)} are left after {stage.tests[-1]}", file=sys.stderr)
     return mutants
 
 

@@ -356,6 +356,11 @@ mod tests {
             Recorded::read(&directory),
             Err(Unrecorded::NoFile)
         ));
+        fs::create_dir(directory.join(TERM)).expect("it is ours");
+        assert!(matches!(
+            Recorded::read(&directory),
+            Err(Unrecorded::Unreadable(_))
+        ));
         fs::remove_dir_all(directory).expect("it is ours");
     }
 }

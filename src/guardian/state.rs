@@ -293,6 +293,15 @@ end
     }
 
     #[test]
+    fn the_lease_in_force_is_that_of_the_grant() {
+        let mut state = state();
+        let lease = (Duration::from_secs(25), Time::from_nanos(900));
+        assert_eq!(state.lease(), Some(lease));
+        state.core.grant = None;
+        assert_eq!(state.lease(), None);
+    }
+
+    #[test]
     fn every_state_that_was_ever_written_is_read() {
         for text in RELEASED {
             assert_eq!(State::parse(text), Ok(state()), "{text}");

@@ -250,6 +250,8 @@ fn a_child_that_needs_its_grace_period_gets_it_and_the_supervisor_exits_0() {
         host.signal(Who::Guardian, signal);
         assert!(host.wait_exit(secs(10)).success());
         assert!(!tree.iter().any(|&pid| is_alive(pid)));
+        let electors = host.logged("elector started");
+        assert_eq!(electors, 1, "who has given the term back is not replaced");
         let run = group.record().starts()[0].clone();
         let asked = run.asked.expect("it was asked");
         assert!(run.stopped && run.end - asked >= millis(1500));
