@@ -6,7 +6,7 @@ built into one binary here, in which a variable of the environment chooses one. 
 hostile world, must notice each: two minutes. tests/mutants.txt lists those that they need not notice, with the reasons.
 
 The guardian's mutants are judged likewise, but by tests of tests/cluster: the whole supervisor runs against real
-servers, which takes root and a quarter of an hour.
+servers, which takes root, a machine that does nothing else, and three quarters of an hour.
 
 Prints each mutant that survives and is not listed (+), and each listed one that does not survive (-); exits 1 if there
 are any. Arguments are files or directories, as in `tests/mutants.py src/core/guard.rs` or
@@ -372,7 +372,7 @@ def main(arguments: list[str]) -> int:
     noticed, without = len(built) - len(names), len(mutants) - len(built)
     print(f"{len(mutants)} mutants: {noticed} are noticed, {len(names)} survive, {without} do not compile")
     if not arguments:
-        print(f"{GUARDIAN.sources} needs real servers and a quarter of an hour: tests/mutants.py {GUARDIAN.sources}")
+        print(f"{GUARDIAN.sources} needs real servers and three quarters of an hour: tests/mutants.py {GUARDIAN.sources}")
     return 0 if survivors == known else 1
 
 
