@@ -330,12 +330,8 @@ def judge(subject: Subject, binaries: dict[str, str], mutants: list[dict]) -> li
             unchanged = pool.map(lambda _: survives(binary, 0, stage), range(os.cpu_count() or 1))
             if mutants and not all(unchanged):
                 sys.exit(f"these tests fail without a mutant: {binary} {' '.join(stage.tests)}")
-
-            def alive(some: list[dict]) -> list[dict]:
-                fates = pool.map(lambda mutant: survives(binary, mutant["number"], stage), some)
-                return [mutant for mutant, lives in zip(some, fates) if lives]
-
-            survivors = alive(mutants)
+            fates = pool.map(lambda mutant: survives(binary, mutant["number"], stage), mutants)
+            survivors = [mutant for mutant, lives in zip(mutants, fates) if lives]
             # Tests on real servers fail, too, where the mutant beside takes all the processor: again, and alone.
             noticed = [mutant for mutant in mutants if mutant not in survivors] if stage.binary != "lib" else []
             mutants = survivors + [mutant for mutant in noticed if survives(binary, mutant["number"], stage)]
