@@ -118,7 +118,7 @@ fn master_sight(stat: &Stat) -> MasterSight {
 }
 
 fn term_sight(path: &str, data: &[u8], stat: &Stat, names: &mut Names) -> TermSight {
-    match TermNote::parse(data) {
+    match TermNote::parse(data, stat.version) {
         Ok(note) => {
             names.holder = note.holder;
             TermSight::Present {

@@ -19,6 +19,8 @@ const LONGEST_TEXT: usize = 255;
 /// Why a znode's data is not ours.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Flaw {
+    /// It is empty, and was written before: somebody has emptied it.
+    Emptied,
     /// It is longer than we read.
     TooLong {
         /// How long, in bytes.
@@ -48,6 +50,7 @@ pub enum Flaw {
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Flaw::Emptied => f.write_str("empty, although it was written before"),
             Flaw::TooLong { bytes } => {
                 write!(
                     f,

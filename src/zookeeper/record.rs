@@ -55,17 +55,21 @@ pub struct Candidate {
 }
 
 impl TermNote {
-    /// Reads `T`'s data. The lease is cut to [`LONGEST_LEASE`]; unknown fields are ignored.
+    /// Reads `T`'s data at this version. The lease is cut to [`LONGEST_LEASE`]; unknown fields are ignored.
     ///
     /// # Errors
     /// It was not written by a zk-supervise whose format we understand.
-    pub fn parse(data: &[u8]) -> Result<TermNote, Flaw> {
-        if data.is_empty() {
-            let record = Record::Virgin;
-            return Ok(TermNote {
-                record,
-                holder: None,
-            });
+    pub fn parse(data: &[u8], version: i32) -> Result<TermNote, Flaw> {
+        match (data, version) {
+            ([], 0) => {
+                return Ok(TermNote {
+                    record: Record::Virgin,
+                    holder: None,
+                });
+            }
+            // It may have been held by one whose tree is alive.
+            ([], _) => return Err(Flaw::Emptied),
+            ([..], _) => {}
         }
         let fields = Fields::parse(data)?;
         let record = match fields.str("state")? {
@@ -282,7 +286,7 @@ mod tests {
             (Record::Held(held()), Some("zk1")),
             (Record::Held(nobody), None),
         ] {
-            let note = TermNote::parse(&term_data(&record, "zk1")).expect("our own data");
+            let note = TermNote::parse(&term_data(&record, "zk1"), 0).expect("our own data");
             assert_eq!(note.record, record);
             assert_eq!(note.holder.as_deref(), holder);
         }
@@ -311,7 +315,7 @@ mod tests {
     fn a_lease_is_written_rounded_up_and_read_cut_to_the_longest() {
         let lease = |lease| {
             let record = Record::Held(Held { lease, ..held() });
-            match TermNote::parse(&term_data(&record, ""))
+            match TermNote::parse(&term_data(&record, ""), 1)
                 .expect("our own data")
                 .record
             {
@@ -334,7 +338,7 @@ mod tests {
             let (kind, data) = line.split_once(' ').expect("kind and data");
             let data = data.as_bytes();
             match kind {
-                "term" => drop(TermNote::parse(data).expect(line)),
+                "term" => drop(TermNote::parse(data, 0).expect(line)),
                 "master" => drop(MasterNote::parse(data).expect(line)),
                 "candidate" => drop(Candidate::parse(data).expect(line)),
                 other => panic!("no such kind: {other}"),
@@ -347,6 +351,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (data, message) in [
+            ("", "empty, although it was written before"),
             (
                 "hello",
                 "not a JSON object: expected value at line 1 column 1",
@@ -390,7 +395,7 @@ mod tests {
                 "`token` is not a decimal number in a text",
             ),
         ] {
-            let flaw = TermNote::parse(data.as_bytes()).expect_err(data);
+            let flaw = TermNote::parse(data.as_bytes(), 1).expect_err(data);
             assert_eq!(flaw.to_string(), message, "{data}");
         }
     }
@@ -400,7 +405,7 @@ mod tests {
         let long = format!(r#"{{"format":1,"state":"{}"}}"#, "x".repeat(1 << 20));
         let deep = "[".repeat(60_000);
         for data in [long.as_bytes(), deep.as_bytes(), b"\xff\xfe{}", b"\0", b"{"] {
-            assert!(TermNote::parse(data).is_err());
+            assert!(TermNote::parse(data, 1).is_err());
             assert!(MasterNote::parse(data).is_err());
             assert!(Candidate::parse(data).is_err());
         }
@@ -410,11 +415,11 @@ mod tests {
     fn every_damaged_record_is_read_or_refused_but_never_panics() {
         let good = term_data(&Record::Held(held()), "zk1");
         for at in 0..good.len() {
-            let _ = TermNote::parse(&good[..at]);
+            let _ = TermNote::parse(&good[..at], 1);
             for byte in 0..=u8::MAX {
                 let mut bad = good.clone();
                 bad[at] = byte;
-                let _ = TermNote::parse(&bad);
+                let _ = TermNote::parse(&bad, 1);
             }
         }
     }
@@ -425,7 +430,7 @@ mod tests {
             r#"{{"format":1,"state":"released","holder":"\u001b[2J{}"}}"#,
             "x".repeat(9000)
         );
-        let holder = TermNote::parse(data.as_bytes())
+        let holder = TermNote::parse(data.as_bytes(), 1)
             .expect("good data")
             .holder
             .expect("a holder");

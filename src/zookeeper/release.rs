@@ -86,12 +86,15 @@ async fn look(
         None => MasterZnode::Gone,
     };
     let term = present(client.get_data(t).await).map_err(|error| failure(t, &error))?;
-    let held = term.and_then(|(data, stat)| match TermNote::parse(&data).ok()?.record {
-        Record::Held(held) if held.id == Some(id) => Some(HeldTerm {
-            master,
-            version: stat.version,
-        }),
-        Record::Held(_) | Record::Virgin | Record::Released => None,
-    });
+    let held =
+        term.and_then(
+            |(data, stat)| match TermNote::parse(&data, stat.version).ok()?.record {
+                Record::Held(held) if held.id == Some(id) => Some(HeldTerm {
+                    master,
+                    version: stat.version,
+                }),
+                Record::Held(_) | Record::Virgin | Record::Released => None,
+            },
+        );
     Ok(held)
 }

@@ -226,7 +226,7 @@ async fn read_term(client: &Client, ensemble: &Ensemble) -> Result<TermView, Sur
     let term = present(client.get_data(paths.term()).await);
     if let Some((data, stat)) = term.map_err(|error| failure(paths.term(), &error))? {
         return Ok(TermView::Present {
-            note: TermNote::parse(&data),
+            note: TermNote::parse(&data, stat.version),
             version: stat.version,
             written: stat.mtime,
         });

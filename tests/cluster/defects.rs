@@ -287,3 +287,28 @@ fn znodes_that_may_not_be_made_or_read_are_complained_of_once_and_asked_for_seld
         assert!(spent < span / 5, "{spent:?}");
     }
 }
+
+/// `set T ""` by hand: what is empty was made, and never written, if nobody's child may be alive.
+#[test]
+fn an_emptied_record_lets_nobody_start_beside_a_master_that_is_cut_off() {
+    let group = Group::hasty(shared());
+    let links = links(shared());
+    let _cut = group.config("a").through(&links).start();
+    let first = group.wait_running(ELECTED_WITHIN);
+    let standby = group.start("b");
+    wait_until("both are listed", BUSY, || group.candidates().len() == 2);
+    all(&links, Link::blackhole);
+    group.znodes().write(&group.term(), b"");
+    assert!(group.znodes().delete(&group.master()));
+    let says_why = |line: &serde_json::Value| {
+        let reason = line["reason"].as_str().unwrap_or_default();
+        reason.ends_with("empty, although it was written before")
+    };
+    wait_until("the standby says why it waits", BUSY, || {
+        standby.log().iter().any(says_why)
+    });
+    wait_until("the lease stops the child", BUSY, || !first.is_alive());
+    assert_eq!(group.record().starts().len(), 1);
+    group.znodes().delete(&group.term());
+    assert_eq!(group.wait_takeover(&first, BUSY).name, "b");
+}

@@ -232,7 +232,7 @@ fn check_bytes(pair: &Pair, packet: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Whether `grant` allows a start at `now`: all that the guardian was told of the term must do so.
+/// Whether `grant` allows a start at `now`, and says no more than the guardian was told of its term.
 fn is_due(grant: &Grant, now: Time, heard: &[(Time, Order)]) -> bool {
     let timing = timing();
     let stop_at = grant.end - timing.kill_margin - timing.grace_period;

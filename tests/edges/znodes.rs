@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use proptest::option;
 use proptest::prelude::*;
-use zk_supervise::core::election::{Held, Record, TermId, Token};
-use zk_supervise::core::lease::LONGEST_LEASE;
+use zk_supervise::core::candidacy::{Candidacy, Plan};
+use zk_supervise::core::election::{
+    Held, MasterSight, Record, Sight, Stamp, TermId, TermSight, Token,
+};
+use zk_supervise::core::lease::{LONGEST_LEASE, Wish};
+use zk_supervise::core::time::Time;
 use zk_supervise::zookeeper::Identity;
 use zk_supervise::zookeeper::record::{
     Candidate, MasterNote, TermNote, candidate_data, master_data, term_data,
@@ -81,22 +85,52 @@ fn as_read(record: Record) -> Record {
     }
 }
 
+/// Whether who finds this record, and no master, starts its child without a wait-out.
+fn starts_at_once(record: Record) -> bool {
+    let now = Time::from_nanos(1 << 50);
+    let stamp = Stamp {
+        created: 1,
+        version: 1,
+    };
+    let term = TermSight::Present {
+        stamp,
+        modified: 1,
+        record,
+    };
+    let master = MasterSight::Absent;
+    let sight = Sight { master, term };
+    let mut candidacy = Candidacy::default();
+    candidacy.note(now, &sight);
+    let id = TermId {
+        elector: 1,
+        number: 1,
+    };
+    match candidacy.plan(now, &sight, &Wish::default().timing(), 1, id) {
+        Plan::Campaign(campaign) => campaign.not_before <= now,
+        Plan::Wait | Plan::Found(_) | Plan::Withdraw(_) | Plan::Blocked(_) => false,
+    }
+}
+
+fn says_released(data: &[u8]) -> bool {
+    let json: serde_json::Value = serde_json::from_slice(data).unwrap_or_default();
+    json["state"] == "released"
+}
+
 fn is_tame(text: &str) -> bool {
     text.chars().count() <= 255 && !text.chars().any(char::is_control)
 }
 
 fn check(data: &[u8]) -> Result<(), TestCaseError> {
     let bound = BYTES_PER_BYTE * data.len() + BYTES_AT_LEAST;
-    let (term, most) = most_held(|| TermNote::parse(data));
+    let (term, most) = most_held(|| TermNote::parse(data, 1));
     prop_assert!(most <= bound, "{most} bytes for {}", data.len());
     match term {
         Ok(note) => {
+            prop_assert!(!starts_at_once(note.record) || says_released(data));
             prop_assert_eq!(note.record, as_read(note.record));
             prop_assert!(note.holder.as_deref().is_none_or(is_tame));
-            let again = TermNote::parse(&term_data(
-                &note.record,
-                note.holder.as_deref().unwrap_or_default(),
-            ));
+            let holder = note.holder.as_deref().unwrap_or_default();
+            let again = TermNote::parse(&term_data(&note.record, holder), 1);
             prop_assert_eq!(again.map(|note| note.record), Ok(note.record));
         }
         Err(flaw) => prop_assert!(!flaw.to_string().is_empty()),
@@ -132,7 +166,7 @@ proptest! {
 
     #[test]
     fn every_record_is_read_as_it_was_written(record in record(), writer in ".{0,40}") {
-        let note = TermNote::parse(&term_data(&record, &writer));
+        let note = TermNote::parse(&term_data(&record, &writer), 0);
         prop_assert_eq!(note.map(|note| note.record), Ok(as_read(record)));
     }
 }
@@ -165,6 +199,6 @@ fn the_dearest_data_cost_no_more() {
 #[test]
 fn what_is_too_long_costs_nothing() {
     let data = vec![b'0'; 10 << 20];
-    let (note, most) = most_held(|| TermNote::parse(&data));
+    let (note, most) = most_held(|| TermNote::parse(&data, 1));
     assert!(note.is_err() && most == 0, "{most} bytes");
 }
