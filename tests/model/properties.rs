@@ -9,17 +9,17 @@ use std::collections::HashMap;
 /// P1
 pub(crate) const ONE_TREE: &str = "at most one tree is alive";
 /// I5
-const TOKENS_GROW: &str = "fencing tokens grow";
+pub(crate) const TOKENS_GROW: &str = "fencing tokens grow";
 /// I0, I4
-const RELEASED_MEANS_DEAD: &str = "released means that no tree is alive";
+pub(crate) const RELEASED_MEANS_DEAD: &str = "released means that no tree is alive";
 /// I3 as the model knows it: P1, had the old tree lived as long as it may.
-const LEASES_APART: &str = "no child starts within an earlier lease";
+pub(crate) const LEASES_APART: &str = "no child starts within an earlier lease";
 /// P3
 pub(crate) const SOMEBODY_RUNS: &str = "somebody's child runs after a quiet time";
 /// P2
 pub(crate) const UNTOUCHED: &str = "a short disturbance does not touch the child";
 
-const TAKEOVER: &str = "a takeover";
+pub(crate) const TAKEOVER: &str = "a takeover";
 pub(crate) const TWO_TAKEOVERS: &str = "two takeovers";
 pub(crate) const RESUME: &str = "a resume";
 pub(crate) const WAIT_OUT: &str = "a wait-out";
@@ -145,6 +145,16 @@ impl Findings {
                 self.name
             );
         }
+    }
+
+    /// This was broken, and nothing before it.
+    pub(crate) fn notice(&self, property: &str) {
+        assert!(
+            self.found.contains_key(property),
+            "{}: {:?}",
+            self.name,
+            self.broken()
+        );
     }
 
     /// One of these was broken, and nothing else before.

@@ -7,7 +7,7 @@ use crate::setup::Setup;
 use crate::world::World;
 use std::time::Duration;
 use zk_supervise::core::election::{
-    Held, MasterSight, MasterZnode, Outcome, Record, Refusal, Sight, TermSight, Transaction,
+    Held, MasterSight, MasterZnode, Outcome, Record, Refusal, Sight, TermSight, Token, Transaction,
 };
 use zk_supervise::core::facts::{Event, SessionEvent};
 use zk_supervise::core::guard::{Charge, ElectorExit, Grant, Order, Report, StopReason, Tree};
@@ -40,6 +40,8 @@ pub(crate) enum Rule {
     Depose,
     /// R12: an elector that crashes closes its session.
     OpenSession,
+    /// I5: the token is not the number of the transaction.
+    GrowingTokens,
 }
 
 impl Setup {
@@ -56,6 +58,10 @@ impl Setup {
             }
             Order::Lease(grant) if self.is_without(Rule::WaitOut) => Order::Lease(Grant {
                 not_before: now,
+                ..grant
+            }),
+            Order::Lease(grant) if self.is_without(Rule::GrowingTokens) => Order::Lease(Grant {
+                token: Token(-grant.token.0),
                 ..grant
             }),
             Order::GiveUp(_) if self.is_without(Rule::Seal) => {

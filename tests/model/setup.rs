@@ -30,6 +30,16 @@ pub(crate) struct Setup {
     pub(crate) ending: Ending,
     pub(crate) climate: Climate,
     pub(crate) without: Option<Rule>,
+    pub(crate) search: Search,
+}
+
+/// What ends the search for what must not be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Search {
+    /// Whatever is broken first.
+    First,
+    /// What a switched-off rule leads to in the end: a record that says too much, or a start that is too early, is not it.
+    Last,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +111,7 @@ impl Setup {
             ending: Ending::Nothing,
             climate: Climate::Hostile,
             without: None,
+            search: Search::First,
         }
     }
 

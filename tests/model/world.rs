@@ -2,7 +2,7 @@
 
 use crate::ensemble::{Ensemble, held};
 use crate::host::{Asked, Connection, Gait, Host, Link, Traffic};
-use crate::setup::Setup;
+use crate::setup::{Search, Setup};
 use zk_supervise::core::election::{MasterZnode, Outcome, TermId, Token, Transaction};
 use zk_supervise::core::facts::{Event, SessionEvent};
 use zk_supervise::core::guard::Grant;
@@ -109,12 +109,12 @@ impl World {
     /// P1, in its own words and in those of R3, and that tokens grow.
     pub(crate) fn judge_spawn(&mut self, setup: &Setup, grant: &Grant) {
         let now = self.now;
+        let is_earlier = |claim: &Claim| claim.token < grant.token && !claim.is_over(now);
+        if setup.search == Search::First && self.claims.iter().any(is_earlier) {
+            self.break_promise(Breach::StartedWithinAnEarlierLease);
+        }
         if self.hosts.iter().any(|host| host.tree.is_some()) {
             self.break_promise(Breach::TwoTrees);
-        }
-        let is_earlier = |claim: &Claim| claim.token < grant.token && !claim.is_over(now);
-        if setup.without.is_none() && self.claims.iter().any(is_earlier) {
-            self.break_promise(Breach::StartedWithinAnEarlierLease);
         }
         if self.token.is_some_and(|last| grant.token < last) {
             self.break_promise(Breach::TokenDoesNotGrow);
@@ -130,7 +130,7 @@ impl World {
         let Some(term) = self.ensemble.latest().term else {
             return;
         };
-        if setup.without.is_none()
+        if setup.search == Search::First
             && held(term.record).is_none()
             && self.hosts.iter().any(|host| host.tree.is_some())
         {

@@ -221,7 +221,7 @@ impl World {
         }
     }
 
-    /// I0, in both halves.
+    /// I0, in both halves; the second is I2.
     pub(super) fn judge_moment(&mut self) {
         if self.climate == Climate::Lawless {
             return;
@@ -229,13 +229,20 @@ impl World {
         let Some(term) = self.ensemble.latest().term else {
             return;
         };
-        for tree in self.hosts.iter().filter_map(|host| host.tree.as_ref()) {
+        for host in &self.hosts {
+            let Some(tree) = &host.tree else { continue };
             match term.record {
                 Record::Virgin | Record::Released => {
                     self.checks
                         .break_promise("I0: released, and a tree is alive");
                 }
-                Record::Held(held) if held.id == Some(tree.term) => {}
+                Record::Held(held) if held.id == Some(tree.term) => {
+                    let known = &self.checks.terms[&tree.term];
+                    if host.clock.local(self.now) > known.sent + held.lease {
+                        self.checks
+                            .break_promise("I2: a tree outlives its term's lease");
+                    }
+                }
                 Record::Held(_) => {
                     if self.now > term.others_dead_by {
                         self.checks
