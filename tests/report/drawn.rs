@@ -21,7 +21,7 @@ pub(crate) struct Strip {
     rows: Vec<(String, Across)>,
     plot: Across,
     /// Where things are: from left to right, and how far down.
-    lives: Vec<(Across, f64)>,
+    pub(crate) lives: Vec<(Across, f64)>,
     leases: Vec<(Across, f64)>,
     faults: Vec<(Across, f64)>,
     pub(crate) overlaps: Vec<(Across, f64)>,
@@ -153,13 +153,6 @@ pub(crate) fn compare(story: &Story, strips: &[Strip]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// How many bars there are in all the strips of a page: a life that is in two strips has two.
-pub(crate) fn bars(story: &Story) -> usize {
-    let page = crate::written(story).0;
-    let strips = Strip::all(&page);
-    strips.iter().map(|strip| strip.lives.len()).sum()
 }
 
 /// Whose row it is: hosts, nobody, servers, then what was done to none of them.

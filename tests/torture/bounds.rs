@@ -27,7 +27,7 @@
 //! | leader frozen, not heard by its followers, or cut from them | given up + election + connect timeout | runs on | 0 |
 //! | followers not heard by their leader, whom they elect again and again | length + election + connect timeout | runs on, or stops itself | that of a lost quorum |
 //! | rolling restart | that of a leader killed, once a server | runs on | 0 |
-//! | quorum lost: both followers frozen | length + election + connect timeout | the same | length − stop + election + connect timeout + takeover + slack |
+//! | quorum lost: both followers frozen | length + election + connect timeout | the same | length − stop + election + connect timeout + slack, and what is left of the takeover, or two polls |
 //! | master znode deleted, session expired | | moves: the old one stops and releases, the next polls that | 2 polls + slack |
 //! | processors starved | length + connect timeout | runs on, as long as it is drawn | 0 |
 //!
@@ -38,8 +38,8 @@
 //! is released and what is taken over, or by a takeover. Else the mastership may move, once for each that moves it and
 //! once at least, and the gap may be as long as both together and one more takeover.
 //!
-//! While a host is frozen or its two processes are stopped, another starts the child no sooner than a lease after the last
-//! renewal that can have been answered.
+//! While a host is dead or frozen, or its two processes are stopped, another starts the child no sooner than a lease after
+//! the last renewal that can have been answered. Where none can succeed for longer than a lease, nothing executes beyond it.
 
 use crate::draw::{Deed, Plan};
 use crate::kinds::{HostAim, Lost, OfGroup, OfHost, OfServer};
@@ -143,7 +143,7 @@ impl Expectation {
     fn excluded(excluded: Excluded, timing: &Timing) -> Expectation {
         let bound = timing.takeover_after() + SLACK;
         Expectation {
-            apart: timing.lease - timing.renew_interval - HASTE,
+            apart: apart(timing),
             ..Expectation::new(Effect::Excluded(excluded), bound)
         }
     }
@@ -216,7 +216,10 @@ fn of_host(kind: OfHost, length: Duration, term: &[Life], timing: &Timing) -> Ex
         OfHost::ChildKilled | OfHost::ChildEnds => {
             Expectation::new(Effect::StartedAgain, backoff(term) + SLACK)
         }
-        OfHost::Killed => Expectation::new(Effect::Moves, takeover),
+        OfHost::Killed => Expectation {
+            apart: apart(timing),
+            ..Expectation::new(Effect::Moves, takeover)
+        },
         OfHost::Frozen => Expectation::excluded(Excluded::Frozen, timing),
         OfHost::PairKilled => Expectation::excluded(Excluded::Orphaned, timing),
         OfHost::PairStopped => Expectation::excluded(Excluded::Unguarded, timing),
@@ -303,15 +306,23 @@ fn stopped_by(length: Duration, expected: Expectation, timing: &Timing) -> Expec
     }
 }
 
+/// What a host that is silent showed last still counts for so long.
+fn apart(timing: &Timing) -> Duration {
+    timing.lease - timing.renew_interval - HASTE
+}
+
 /// The child stops itself that long after the last good renewal; the next starts that long after the last it saw.
 fn cut_off(timing: &Timing) -> Duration {
     timing.takeover_after() - timing.stop_after() + timing.renew_interval + SLACK
 }
 
-/// Nobody can take over before there is a quorum, and a leader, and a session again.
+/// Nobody can take over before there is a quorum, and a leader, and a session again. What is waited out is waited out
+/// meanwhile.
 fn without_quorum(length: Duration, timing: &Timing) -> Duration {
     let stopped = length.saturating_sub(timing.stop_after());
-    stopped + ELECTION + timing.connect_timeout + timing.takeover_after() + SLACK
+    let waited_out = timing.takeover_after().saturating_sub(length);
+    let taken_over = waited_out.max(timing.poll_interval * 2);
+    stopped + ELECTION + timing.connect_timeout + taken_over + SLACK
 }
 
 /// The pause before the child of a term is started again, after all the lives it had in it.

@@ -1,22 +1,20 @@
 //! The judge is judged: records written by hand, in which what must be found is found, and nothing else.
 
 use crate::bounds::{Effect, Excluded, Expectation};
-use crate::draw::{self, Deed, Network, Plan, draw};
-use crate::judge::{Done, Evidence, Exit, Trial};
-use crate::kinds::{HostAim, KINDS};
-use crate::story::{EXCLUDED_FOR, LifeEnd, Verdict};
+use crate::endings::Exit;
+use crate::judge::{Done, Evidence, THAWED_WITHIN, Trial};
+use crate::kinds::{Kind, Lost, OfGroup, OfHost};
+use crate::story::{LifeEnd, Verdict};
 use crate::support::scratch::Scratch;
 use crate::support::time::{millis, secs};
-use crate::tests::SEED;
 use crate::witnesses::Witnesses;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
-use zk_supervise::core::lease::Wish;
 
 /// Each check, and the sentence it proves.
-pub(crate) const CHECKS: [(&str, fn()); 19] = [
+pub(crate) const CHECKS: [(&str, fn()); 18] = [
     (
         "torture::one_child_after_another_is_clean",
         one_after_another,
@@ -56,10 +54,18 @@ pub(crate) const CHECKS: [(&str, fn()); 19] = [
         "torture::a_start_within_the_lease_of_a_frozen_host_is_an_overlap",
         too_early,
     ),
+    (
+        "torture::what_executes_beyond_the_last_lease_it_can_have_had_is_an_overlap",
+        outlived,
+    ),
     ("torture::a_supervisor_that_nobody_ended_may_not_end", ended),
     (
-        "torture::a_fault_that_is_ridden_out_changes_nothing_of_another",
-        one_ridden_out,
+        "torture::an_elector_that_nobody_ended_may_not_end",
+        elector_ended,
+    ),
+    (
+        "torture::what_is_done_to_a_standby_does_not_count_as_done_to_the_master",
+        aside,
     ),
     (
         "torture::a_thaw_is_no_sign_of_life_before_it",
@@ -68,18 +74,6 @@ pub(crate) const CHECKS: [(&str, fn()); 19] = [
     (
         "torture::a_mastership_that_moves_twice_is_needless",
         moved_twice,
-    ),
-    (
-        "torture::two_faults_that_the_lease_rides_out_in_turn_are_ridden_out_together",
-        both_ridden_out,
-    ),
-    (
-        "torture::the_same_seed_draws_the_same_and_each_kind_as_often",
-        drawn,
-    ),
-    (
-        "torture::the_short_run_does_every_kind_to_the_master_alone",
-        short_run,
     ),
 ];
 
@@ -128,6 +122,7 @@ impl Written {
     fn evidence<'a>(&self, trials: &'a [Trial]) -> Evidence<'a> {
         let witnesses = self.witnesses();
         Evidence {
+            lease: secs(8),
             began: secs(1),
             ended: secs(60),
             lives: witnesses.lives(),
@@ -146,7 +141,7 @@ impl Written {
 fn trial(effect: Effect, bound: Duration) -> Trial {
     Trial {
         done: vec![Done {
-            kind: "a fault",
+            kind: Kind::Host(OfHost::Delayed),
             on: vec!["a".into()],
             from: secs(10),
             until: secs(12),
@@ -157,6 +152,7 @@ fn trial(effect: Effect, bound: Duration) -> Trial {
             Expectation::new(effect, bound)
         },
         whole: Some(secs(20)),
+        replaced: Vec::new(),
     }
 }
 
@@ -270,7 +266,8 @@ fn excluded() {
     let short = at_once(12_030);
     assert_eq!(short.verdict(&trials).overlaps, Vec::<String>::new());
     assert_eq!(short.evidence(&trials).beside()[0].span, millis(30));
-    let allowed = u64::try_from((secs(12) + EXCLUDED_FOR).as_millis()).expect("seconds");
+    let allowed = u64::try_from((secs(12) + THAWED_WITHIN).as_millis()).expect("seconds");
+    assert_eq!(at_once(allowed).verdict(&trials).overlaps.len(), 0);
     let long = at_once(allowed + 1);
     assert_eq!(long.verdict(&trials).overlaps.len(), 1);
 }
@@ -303,9 +300,28 @@ fn too_early() {
     assert_eq!(verdict.overlaps.len(), 1, "{verdict:?}");
 }
 
+/// A lease of 8 s, and 9 s in which it cannot be renewed.
+fn outlived() {
+    let overlaps = |kind, on: &[&str], end| {
+        let mut cut = trial(Effect::Moves, secs(20));
+        cut.done[0].kind = kind;
+        cut.done[0].on = on.iter().map(|&it| it.into()).collect();
+        cut.done[0].until = secs(19);
+        let written = Written::new().life(1, "a", 7, 500, end);
+        written.verdict(&[cut]).overlaps.len()
+    };
+    let cut_off = Kind::Host(OfHost::Cut(Lost::Answers));
+    assert_eq!(overlaps(cut_off, &["a"], 18_000), 0);
+    assert_eq!(overlaps(cut_off, &["a"], 18_001), 1);
+    assert_eq!(overlaps(cut_off, &["b"], 18_001), 0);
+    let no_quorum = Kind::Group(OfGroup::QuorumLost);
+    assert_eq!(overlaps(no_quorum, &[], 18_001), 1);
+    assert_eq!(overlaps(Kind::Host(OfHost::Delayed), &["a"], 18_001), 0);
+}
+
 fn ended() {
     let mut killed = trial(Effect::MayMove, secs(6));
-    killed.done[0].kind = "guardian killed";
+    killed.done[0].kind = Kind::Host(OfHost::GuardianKilled);
     let trials = [killed];
     let flaws = |host: &str, status| {
         let written = two(50);
@@ -323,14 +339,26 @@ fn ended() {
     assert_eq!(flaws("a", 70 << 8), 1, "with exit code 70");
 }
 
-fn one_ridden_out() {
-    let timing = Wish::default().timing();
-    let calm = Expectation::calm(secs(2));
-    let again = Expectation::new(Effect::StartedAgain, secs(3)).beside(calm, &timing);
-    assert_eq!((again.effect, again.starts), (Effect::StartedAgain, 1));
-    assert_eq!(again.bound, secs(7));
-    let again = calm.beside(Expectation::new(Effect::Moves, secs(3)), &timing);
-    assert_eq!(again.effect, Effect::Moves);
+fn elector_ended() {
+    let flaws = |kind, host: &str| {
+        let mut it = trial(Effect::None, Duration::ZERO);
+        it.done[0].kind = Kind::Host(kind);
+        it.replaced = vec![host.into()];
+        let written = Written::new().life(1, "a", 7, 500, 59_000);
+        written.verdict(&[it]).needless.len()
+    };
+    assert_eq!(flaws(OfHost::ElectorKilled, "a"), 0);
+    assert_eq!(flaws(OfHost::ElectorKilled, "b"), 1);
+    assert_eq!(flaws(OfHost::Delayed, "a"), 1);
+}
+
+fn aside() {
+    let trials = [trial(Effect::None, Duration::ZERO)];
+    let strikes = |host| {
+        let written = Written::new().life(1, host, 7, 500, 59_000);
+        written.evidence(&trials).strikes_master(&trials[0].done[0])
+    };
+    assert!(strikes("a") && !strikes("b"));
 }
 
 /// It executes once more at the thaw, beside the next: nobody ran for 8 s nevertheless.
@@ -355,45 +383,4 @@ fn moved_twice() {
     assert_eq!(written.verdict(&trials).needless.len(), 0);
     let written = written.life(3, "c", 9, 13_000, 59_000);
     assert_eq!(written.verdict(&trials).needless.len(), 1);
-}
-
-fn both_ridden_out() {
-    let timing = Wish::default().timing();
-    let half = Expectation::calm(timing.rides_out() / 2);
-    assert_eq!(half.beside(half, &timing).effect, Effect::None);
-    let most = Expectation::calm(timing.rides_out());
-    assert_eq!(most.beside(half, &timing).effect, Effect::MayMove);
-    assert_eq!(most.beside(half, &timing).starts, 1);
-    let moves = Expectation::new(Effect::Moves, secs(1));
-    assert_eq!(moves.beside(moves, &timing).starts, 2);
-}
-
-/// In the first bag of the seed of `cargo test`; of two at once, neither is judged strictly.
-fn short_run() {
-    for slot in draw(SEED, 1, &KINDS, &Wish::default().timing()) {
-        let is_on_standby = |plan: &Plan| matches!(plan.deed, Deed::Host(_, HostAim::Standby(_)));
-        assert_eq!(slot.plans.len(), 1);
-        assert!(!slot.plans.iter().any(is_on_standby));
-    }
-}
-
-fn drawn() {
-    let timing = Wish::default().timing();
-    let slots = draw(7, 20, &KINDS, &timing);
-    assert_eq!(slots, draw(7, 20, &KINDS, &timing));
-    assert_ne!(slots, draw(8, 20, &KINDS, &timing));
-    for kind in KINDS {
-        let plans = slots.iter().flat_map(|slot| &slot.plans);
-        assert_eq!(
-            plans.filter(|plan| plan.kind() == kind).count(),
-            20,
-            "{kind:?}"
-        );
-    }
-    let mut pairs = slots.iter().filter(|slot| slot.plans.len() == 2).peekable();
-    assert!(pairs.peek().is_some());
-    assert!(pairs.all(|slot| matches!(slot.plans[0].deed, Deed::Server(..))));
-    let not_heard = |network| draw::drawn(network, &["not heard".to_owned()]).len();
-    assert_eq!(not_heard(Network::Namespaces), 4);
-    assert_eq!(not_heard(Network::Loopback), 2);
 }

@@ -40,13 +40,22 @@ pub(crate) enum Network {
 /// One in so many faults of a host has one of a server beside it.
 const PAIRED: u64 = 4;
 
-impl Plan {
-    pub(crate) fn kind(&self) -> Kind {
-        match self.deed {
+/// How many faults of a standby there are beside those of a bag.
+const OF_STANDBY: usize = 2;
+
+impl Deed {
+    pub(crate) fn kind(self) -> Kind {
+        match self {
             Deed::Host(kind, _) => Kind::Host(kind),
             Deed::Server(kind, _) => Kind::Server(kind),
             Deed::Group(kind) => Kind::Group(kind),
         }
+    }
+}
+
+impl Plan {
+    pub(crate) fn kind(&self) -> Kind {
+        self.deed.kind()
     }
 }
 
@@ -87,7 +96,7 @@ impl Die {
 pub(crate) fn draw(seed: u64, bags: usize, kinds: &[Kind], timing: &Timing) -> Vec<Slot> {
     let mut die = Die(seed);
     (0..bags)
-        .flat_map(|_| bag(&mut die, kinds.to_vec(), timing))
+        .flat_map(|_| bag(&mut die, kinds, timing))
         .collect()
 }
 
@@ -102,17 +111,20 @@ pub(crate) fn drawn(network: Network, only: &[String]) -> Vec<Kind> {
     kinds.filter(is_possible).collect()
 }
 
-/// Every kind once, in any order; a fault of a host may have one of a server beside it.
-fn bag(die: &mut Die, mut kinds: Vec<Kind>, timing: &Timing) -> Vec<Slot> {
-    die.shuffle(&mut kinds);
+/// Every kind once, to the master if to a host, and some to standbys, in any order; a fault of a host may have one of a
+/// server beside it.
+fn bag(die: &mut Die, kinds: &[Kind], timing: &Timing) -> Vec<Slot> {
+    let mut deeds: Vec<Deed> = kinds.iter().map(|&kind| deed(die, kind)).collect();
+    deeds.extend(of_standby(die, kinds));
+    die.shuffle(&mut deeds);
     let mut slots = Vec::new();
-    while let Some(kind) = kinds.pop() {
-        let mut plans = vec![plan(die, kind, timing)];
-        let is_pair = matches!(kind, Kind::Host(_)) && die.roll(PAIRED) == 0;
-        let beside = kinds.iter().position(|it| matches!(it, Kind::Server(_)));
+    while let Some(deed) = deeds.pop() {
+        let mut plans = vec![plan(die, deed, timing)];
+        let is_pair = matches!(deed, Deed::Host(..)) && die.roll(PAIRED) == 0;
+        let beside = deeds.iter().position(|it| matches!(it, Deed::Server(..)));
         if let Some(at) = beside.filter(|_| is_pair) {
             // The server's first: that it follows a renewal can be seen while nothing else is done.
-            plans.insert(0, plan(die, kinds.swap_remove(at), timing));
+            plans.insert(0, plan(die, deeds.swap_remove(at), timing));
         }
         let pause = die.span((Duration::from_millis(100), Duration::from_millis(800)));
         slots.push(Slot { plans, pause });
@@ -120,15 +132,28 @@ fn bag(die: &mut Die, mut kinds: Vec<Kind>, timing: &Timing) -> Vec<Slot> {
     slots
 }
 
-fn plan(die: &mut Die, kind: Kind, timing: &Timing) -> Plan {
-    let deed = match kind {
-        Kind::Host(kind) => Deed::Host(kind, die.pick(kind.aims())),
+fn deed(die: &mut Die, kind: Kind) -> Deed {
+    match kind {
+        Kind::Host(kind) => Deed::Host(kind, HostAim::Master),
         Kind::Server(kind) => Deed::Server(kind, die.pick(kind.aims())),
         Kind::Group(kind) => Deed::Group(kind),
-    };
-    let range = die.pick(&kind.lengths(timing));
-    Plan {
-        deed,
-        length: die.span(range),
     }
+}
+
+/// Some of these kinds, done to a standby.
+fn of_standby(die: &mut Die, kinds: &[Kind]) -> Vec<Deed> {
+    let suits = |kind: &Kind| match kind {
+        Kind::Host(kind) => kind.suits_standby().then_some(*kind),
+        Kind::Server(_) | Kind::Group(_) => None,
+    };
+    let kinds: Vec<OfHost> = kinds.iter().filter_map(suits).collect();
+    let count = OF_STANDBY.min(kinds.len());
+    let mut one = || Deed::Host(die.pick(&kinds), HostAim::Standby(die.index(2)));
+    (0..count).map(|_| one()).collect()
+}
+
+fn plan(die: &mut Die, deed: Deed, timing: &Timing) -> Plan {
+    let range = die.pick(&deed.kind().lengths(timing));
+    let length = die.span(range);
+    Plan { deed, length }
 }

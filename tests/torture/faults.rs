@@ -17,8 +17,8 @@ use std::process::Command;
 use std::time::Duration;
 use zk_supervise::core::lease::Timing;
 
-/// How many busy loops starve this machine: two for each of its processors.
-const LOOPS_A_PROCESSOR: usize = 2;
+/// How many busy loops starve each processor of this machine.
+const LOOPS_A_PROCESSOR: usize = 8;
 
 /// What was done, and what is left to be undone.
 pub(crate) struct Harm {
@@ -138,8 +138,10 @@ impl Field {
             }
             OfHost::Killed => self.hosts[at].crash().then_some(Wound::Healing),
             OfHost::Frozen | OfHost::FrozenBriefly => {
-                let everybody = self.hosts[at].everybody();
+                let mut everybody = self.hosts[at].everybody();
                 signal_all(&everybody, Signal::SIGSTOP);
+                // So the guardian is the last to wake: a thaw has no order.
+                everybody.reverse();
                 (!everybody.is_empty()).then_some(Wound::Stopped(everybody))
             }
             OfHost::Cut(lost) => Some(self.cut_off(at, lost)),
@@ -183,6 +185,10 @@ impl Field {
     }
 
     fn harm_server(&mut self, kind: OfServer, at: usize) -> Option<Wound> {
+        let is_used = self.links_to(at).any(|link| link.connections() > 0);
+        if kind.is_for_clients() && !is_used {
+            return None;
+        }
         let server = &self.ensemble.servers()[at];
         let wound = match kind {
             OfServer::Killed => {

@@ -3,8 +3,8 @@
 use crate::bounds::{Role, WHOLE_WITHIN};
 use crate::draw::Network;
 use crate::enclosure::{hide_run, is_asked_to_end};
+use crate::endings::Exit;
 use crate::host::Host;
-use crate::judge::Exit;
 use crate::kinds::{HostAim, ServerAim};
 use crate::leases::Leases;
 use crate::story::Life;

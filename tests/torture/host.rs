@@ -1,6 +1,6 @@
 //! A candidate's host: its supervisor, the relays through which it reaches the servers, its flavour of child.
 
-use crate::judge::Exit;
+use crate::endings::Exit;
 use crate::leases::Leases;
 use crate::support::process::descendants;
 use crate::support::time::now;

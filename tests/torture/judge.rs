@@ -5,12 +5,23 @@
 //! of its witness only, so ends decide nothing but the length of a gap.
 
 use crate::bounds::{Effect, Excluded, Expectation};
-use crate::kinds::{Kind, OfHost};
+use crate::endings::Exit;
+use crate::kinds::{Kind, Lost, OfGroup, OfHost};
 use crate::story::{EXCLUDED_FOR, Fault, Life, LifeEnd, Verdict};
 use crate::witnesses::Refusal;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::time::Duration;
+
+/// While one of these is done, no renewal succeeds.
+const SILENCING: [Kind; 5] = [
+    Kind::Host(OfHost::Cut(Lost::Requests)),
+    Kind::Host(OfHost::Cut(Lost::Answers)),
+    Kind::Host(OfHost::Cut(Lost::Both)),
+    Kind::Host(OfHost::Refused),
+    Kind::Group(OfGroup::QuorumLost),
+];
+
+/// How long after a thaw a host may run its child beside the next: its guardian is the last to be woken.
+pub(crate) const THAWED_WITHIN: Duration = Duration::from_millis(500);
 
 /// One fault, or two at once, and what became of the group.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,28 +30,23 @@ pub(crate) struct Trial {
     pub(crate) expectation: Expectation,
     /// When all was well again, if it was in time.
     pub(crate) whole: Option<Duration>,
+    /// The hosts whose guardian went on with another elector.
+    pub(crate) replaced: Vec<String>,
 }
 
 /// One fault that was done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Done {
-    pub(crate) kind: &'static str,
+    pub(crate) kind: Kind,
     pub(crate) on: Vec<String>,
     pub(crate) from: Duration,
     pub(crate) until: Duration,
 }
 
-/// A supervisor that ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Exit {
-    pub(crate) host: String,
-    /// When that was noticed.
-    pub(crate) at: Duration,
-    pub(crate) status: ExitStatus,
-}
-
 /// All that the verdict rests on.
 pub(crate) struct Evidence<'a> {
+    /// How long a lease lasts.
+    pub(crate) lease: Duration,
     /// When all was well for the first time.
     pub(crate) began: Duration,
     pub(crate) ended: Duration,
@@ -81,11 +87,15 @@ impl Trial {
             .unwrap_or_default()
     }
 
+    /// Whether something was done to this host.
+    fn is_on(&self, host: &str) -> bool {
+        self.done.iter().any(|it| it.on.iter().any(|on| on == host))
+    }
+
     /// What the design excludes of this host, if anything.
     fn excluded_on(&self, host: &str) -> Option<Excluded> {
-        let is_meant = self.done.iter().any(|it| it.on.iter().any(|on| on == host));
         match self.expectation.effect {
-            Effect::Excluded(excluded) if is_meant => Some(excluded),
+            Effect::Excluded(excluded) if self.is_on(host) => Some(excluded),
             Effect::None
             | Effect::StartedAgain
             | Effect::MayMove
@@ -95,18 +105,18 @@ impl Trial {
     }
 
     /// Whether one of these was done to a host.
-    fn has_done(&self, kinds: &[OfHost], host: &str) -> bool {
-        let words = || kinds.iter().map(|&kind| Kind::Host(kind).words());
+    pub(crate) fn has_done(&self, kinds: &[OfHost], host: &str) -> bool {
+        let is_one = |done: &Done| matches!(done.kind, Kind::Host(kind) if kinds.contains(&kind));
         self.done
             .iter()
-            .any(|it| it.on.iter().any(|on| on == host) && words().any(|word| word == it.kind))
+            .any(|it| is_one(it) && it.on.iter().any(|on| on == host))
     }
 
     /// "elector killed on b", or two of these.
     pub(crate) fn words(&self) -> String {
         let words = self.done.iter().map(|it| match it.on.is_empty() {
-            true => it.kind.to_owned(),
-            false => format!("{} on {}", it.kind, it.on.join(", ")),
+            true => it.kind.words().to_owned(),
+            false => format!("{} on {}", it.kind.words(), it.on.join(", ")),
         });
         words.collect::<Vec<String>>().join(" and ")
     }
@@ -122,13 +132,21 @@ impl Evidence<'_> {
         }
     }
 
+    /// Whether it was done to the master, to a server, or to all; not to a standby.
+    pub(crate) fn strikes_master(&self, done: &Done) -> bool {
+        let mut masters = self.lives.iter().filter(|life| {
+            life.start <= done.from && done.from <= end(life) && done.on.contains(&life.host)
+        });
+        !matches!(done.kind, Kind::Host(_)) || masters.next().is_some()
+    }
+
     /// The faults as the report has them.
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let pairs = self.trials.iter().zip(self.outcomes());
         pairs
             .flat_map(|(trial, outcome)| {
                 trial.done.iter().map(move |done| Fault {
-                    kind: done.kind.into(),
+                    kind: done.kind.words().into(),
                     on: done.on.clone(),
                     from: done.from,
                     until: done.until,
@@ -204,7 +222,7 @@ impl Evidence<'_> {
         self.trial_at(life.start)
     }
 
-    fn trial_at(&self, at: Duration) -> Option<usize> {
+    pub(crate) fn trial_at(&self, at: Duration) -> Option<usize> {
         let begun = self.trials.partition_point(|trial| trial.from() <= at);
         begun.checked_sub(1)
     }
@@ -229,17 +247,34 @@ impl Evidence<'_> {
         found.extend(
             hasty.map(|(before, life)| format!("{life} was started within the lease of {before}")),
         );
+        found.extend(self.trials.iter().flat_map(|trial| self.outlived(trial)));
         found
     }
 
-    /// Whether a life did not wait for one that the design excludes: it may yet be alive, and not execute.
+    /// Whether a life did not wait for one that may yet be alive, for all that anybody can know.
     fn is_hasty(&self, before: &Life, life: &Life) -> bool {
         let trial = self.cause(life).map(|index| &self.trials[index]);
         trial.is_some_and(|trial| {
-            trial.excluded_on(&before.host).is_some()
+            trial.is_on(&before.host)
                 && life.host != before.host
                 && life.start < trial.from() + trial.expectation.apart
         })
+    }
+
+    /// What executed when the last lease that it can have had was over.
+    fn outlived(&self, trial: &Trial) -> Vec<String> {
+        let silent = trial
+            .done
+            .iter()
+            .filter(|done| SILENCING.contains(&done.kind) && done.until > done.from + self.lease);
+        let outlived = silent.flat_map(|done| {
+            let lives = self.lives.iter().filter(|life| {
+                let is_its = done.on.is_empty() || done.on.contains(&life.host);
+                is_its && life.start < done.from && end(life) > done.from + self.lease
+            });
+            lives.map(|life| format!("{life} outlived its lease: {}", trial.words()))
+        });
+        outlived.collect()
     }
 
     /// Whether the design excludes these two, and they were over in time.
@@ -251,7 +286,11 @@ impl Evidence<'_> {
             Excluded::Frozen => later.start.max(trial.until()),
             Excluded::Orphaned | Excluded::Unguarded => later.start,
         };
-        let is_in_time = end(earlier) <= trial.until() + EXCLUDED_FOR;
+        let within = match excluded {
+            Excluded::Frozen => THAWED_WITHIN,
+            Excluded::Orphaned | Excluded::Unguarded => EXCLUDED_FOR,
+        };
+        let is_in_time = end(earlier) <= trial.until() + within;
         let is_elsewhere = later.host != earlier.host;
         (is_in_time && is_elsewhere).then(|| Beside {
             excluded,
@@ -284,27 +323,7 @@ impl Evidence<'_> {
             };
             why.map(|why| format!("{life} was started {why}"))
         });
-        let ends = self.exits.iter().filter_map(|exit| self.unexpected(exit));
-        restarts.chain(ends).collect()
-    }
-
-    /// What is wrong with the end of a supervisor, unless somebody has ended it.
-    fn unexpected(&self, exit: &Exit) -> Option<String> {
-        let trial = self.trial_at(exit.at).map(|index| &self.trials[index]);
-        let is_done = |to: &[OfHost]| trial.is_some_and(|trial| trial.has_done(to, &exit.host));
-        let is_meant = match (exit.status.code(), exit.status.signal()) {
-            (Some(0), _) => is_done(&[OfHost::PlannedStop]),
-            (_, Some(libc::SIGKILL)) => is_done(&[
-                OfHost::GuardianKilled,
-                OfHost::GuardianStopped,
-                OfHost::Killed,
-                OfHost::PairKilled,
-            ]),
-            _ => false,
-        };
-        let (host, status) = (&exit.host, exit.status);
-        let after = trial.map_or_else(String::new, |trial| format!(", after: {}", trial.words()));
-        (!is_meant).then(|| format!("{host}'s supervisor ended ({status}){after}"))
+        restarts.chain(self.endings()).collect()
     }
 
     fn overdue(&self) -> Vec<String> {

@@ -179,15 +179,15 @@ impl OfHost {
         }
     }
 
-    /// Mostly the master, where it makes sense at all to do it to a standby.
-    pub(crate) fn aims(self) -> &'static [HostAim] {
+    /// Whether it can be done to a standby, who has no child.
+    pub(crate) fn suits_standby(self) -> bool {
         match self {
             OfHost::ChildKilled
             | OfHost::ChildStopped
             | OfHost::ChildEnds
             | OfHost::Frozen
             | OfHost::PairKilled
-            | OfHost::PairStopped => &[HostAim::Master],
+            | OfHost::PairStopped => false,
             OfHost::GuardianKilled
             | OfHost::GuardianStopped
             | OfHost::ElectorKilled
@@ -200,16 +200,7 @@ impl OfHost {
             | OfHost::Refused
             | OfHost::OneLinkDead
             | OfHost::Delayed
-            | OfHost::Reset => &[
-                HostAim::Master,
-                HostAim::Master,
-                HostAim::Master,
-                HostAim::Master,
-                HostAim::Master,
-                HostAim::Master,
-                HostAim::Standby(0),
-                HostAim::Standby(1),
-            ],
+            | OfHost::Reset => true,
         }
     }
 
@@ -267,16 +258,16 @@ impl OfServer {
 
     pub(crate) fn aims(self) -> &'static [ServerAim] {
         match self {
-            OfServer::Killed
-            | OfServer::Frozen
-            | OfServer::CutFromClients(_)
-            | OfServer::Delayed
-            | OfServer::Reset => &[
+            OfServer::Killed | OfServer::Frozen => &[
                 ServerAim::Leader,
                 ServerAim::Follower(0),
                 ServerAim::Follower(1),
                 ServerAim::Masters,
             ],
+            // Nobody else would notice.
+            OfServer::CutFromClients(_) | OfServer::Delayed | OfServer::Reset => {
+                &[ServerAim::Masters]
+            }
             OfServer::FrozenAfterRenewal => &[
                 ServerAim::Follower(0),
                 ServerAim::Follower(1),
@@ -284,6 +275,11 @@ impl OfServer {
             ],
             OfServer::CutFromPeers(_) => &[ServerAim::Leader],
         }
+    }
+
+    /// Whether its clients alone can notice.
+    pub(crate) fn is_for_clients(self) -> bool {
+        self.aims() == [ServerAim::Masters]
     }
 
     fn lengths(self) -> Vec<Range> {

@@ -7,7 +7,14 @@ mod arguments;
 mod bounds;
 mod checks;
 mod draw;
+#[expect(
+    dead_code,
+    reason = "it serves the tests of the picture too, which use the rest"
+)]
+#[path = "../report/drawn.rs"]
+mod drawn;
 mod enclosure;
+mod endings;
 mod faults;
 mod field;
 mod host;
@@ -15,8 +22,10 @@ mod judge;
 mod kinds;
 mod leases;
 mod peers;
+mod plans;
 mod report;
 mod run;
+mod seen;
 mod story;
 #[expect(
     dead_code,

@@ -8,8 +8,10 @@ use crate::field::{COUNT, Field};
 use crate::judge::{Done, Evidence, Trial};
 use crate::kinds::Kind;
 use crate::story::{Lease, Story, Verdict};
+use crate::support::Who;
 use crate::support::time::now;
-use crate::{faults, report, tell};
+use crate::{faults, report, seen, tell};
+use nix::unistd::Pid;
 use std::fs;
 use std::time::Duration;
 
@@ -58,6 +60,7 @@ pub(crate) fn torture(effort: &Effort, network: Network) -> bool {
 impl Field {
     /// Does what a slot has, undoes it, and waits until all is well again. Nothing, if nothing of it could be done.
     fn undergo(&mut self, slot: &Slot) -> Option<Trial> {
+        let before = self.processes();
         let mut harms = Vec::new();
         for plan in &slot.plans {
             let from = now();
@@ -77,7 +80,7 @@ impl Field {
             let until = now();
             self.heal(wound);
             expectations.push(place.expectation(plan, now() - from, &self.timing));
-            let kind = plan.kind().words();
+            let kind = plan.kind();
             done.push(Done {
                 kind,
                 on,
@@ -92,7 +95,26 @@ impl Field {
             done,
             expectation,
             whole: self.wait_whole(expectation.bound),
+            replaced: self.replaced(&before),
         })
+    }
+
+    /// Guardian and elector of each host.
+    fn processes(&self) -> Vec<[Option<Pid>; 2]> {
+        let hosts = self.hosts.iter();
+        hosts
+            .map(|host| [Who::Guardian, Who::Elector].map(|who| host.pid(who)))
+            .collect()
+    }
+
+    /// The hosts whose guardian has another elector than it had before.
+    fn replaced(&self, before: &[[Option<Pid>; 2]]) -> Vec<String> {
+        let now = self.processes();
+        let hosts = self.hosts.iter().zip(before.iter().zip(&now));
+        hosts
+            .filter(|(_, (before, now))| before[0] == now[0] && before[1] != now[1])
+            .map(|(host, _)| host.name.clone())
+            .collect()
     }
 
     /// What is known so far.
@@ -102,6 +124,7 @@ impl Field {
             host.leases.look();
         }
         Evidence {
+            lease: self.timing.lease,
             began,
             ended: now(),
             lives: self.witnesses.lives(),
@@ -137,12 +160,14 @@ fn close(
     let story = story(&field, effort, &evidence);
     tell::table(&evidence);
     tell::verdict(&story.verdict, &evidence);
-    if let Some(dir) = &effort.report {
+    let mistake = effort.report.as_ref().and_then(|dir| {
         report::write(&story, dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
-    }
-    let left_out = left_out(kinds, trials);
+        seen::mistake(&story, dir, field.group.dir())
+    });
+    tell::mistake(mistake.as_deref());
+    let left_out = left_out(kinds, &evidence);
     tell::left_out(&left_out);
-    let is_clean = is_clean(&story.verdict) && left_out.is_empty();
+    let is_clean = is_clean(&story.verdict) && left_out.is_empty() && mistake.is_none();
     if !is_clean {
         let kept = field.keep(&format!("torture-{}-{}", effort.seed, began.as_secs()));
         tell::kept(&kept);
@@ -151,14 +176,13 @@ fn close(
     is_clean
 }
 
-/// The kinds that were not done at all.
-fn left_out(kinds: &[Kind], trials: &[Trial]) -> Vec<&'static str> {
-    let done: Vec<&str> = trials
-        .iter()
-        .flat_map(|trial| trial.done.iter().map(|it| it.kind))
-        .collect();
-    let names = kinds.iter().map(|kind| kind.words());
-    names.filter(|name| !done.contains(name)).collect()
+/// The kinds that were not done at all, or to standbys alone.
+fn left_out(kinds: &[Kind], evidence: &Evidence) -> Vec<&'static str> {
+    let done = evidence.trials.iter().flat_map(|trial| &trial.done);
+    let struck = done.filter(|done| evidence.strikes_master(done));
+    let struck: Vec<Kind> = struck.map(|done| done.kind).collect();
+    let missing = kinds.iter().filter(|kind| !struck.contains(kind));
+    missing.map(|kind| kind.words()).collect()
 }
 
 fn is_clean(verdict: &Verdict) -> bool {

@@ -90,7 +90,7 @@ pub(crate) struct Fault {
     pub(crate) bound: Option<Duration>,
 }
 
-/// How long after a thaw, or after the start of the next supervisor, what the design excludes may go on.
+/// How long after the next supervisor's start, or after its guardian goes on, what the design excludes may go on.
 pub(crate) const EXCLUDED_FOR: Duration = Duration::from_millis(1500);
 
 /// What a fault may do to the child.

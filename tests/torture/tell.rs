@@ -5,8 +5,8 @@
 use crate::arguments::Effort;
 use crate::bounds::Excluded;
 use crate::draw::{Deed, Network, Plan, Slot};
-use crate::judge::{Evidence, Outcome, Trial};
-use crate::kinds::KINDS;
+use crate::judge::{Done, Evidence, Outcome, Trial};
+use crate::kinds::{KINDS, Kind};
 use crate::story::{Label, Verdict};
 use std::path::Path;
 use std::time::Duration;
@@ -116,38 +116,69 @@ fn happened(trial: &Trial, outcome: &Outcome) -> String {
 /// How each kind went.
 pub(crate) fn table(evidence: &Evidence) {
     println!(
-        "\n{:<30} {:>5} {:>9} {:>10} {:>9} {:>9}",
-        "kind", "count", "takeovers", "median gap", "max gap", "bound"
+        "\n{:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>10}",
+        "kind", "count", "takeovers", "median gap", "max gap", "bound", "well after"
     );
-    let outcomes: Vec<Outcome> = evidence.outcomes();
-    for kind in KINDS {
-        let mut gaps = Vec::new();
-        let (mut count, mut takeovers, mut bound) = (0, 0, Duration::ZERO);
-        for (trial, outcome) in evidence.trials.iter().zip(&outcomes) {
-            let times = trial
-                .done
-                .iter()
-                .filter(|it| it.kind == kind.words())
-                .count();
-            count += times;
+    let rows = KINDS.into_iter().map(|kind| Row::of(kind, evidence));
+    rows.filter(|row| row.count > 0).for_each(|row| row.print());
+    let all = evidence.trials.iter().flat_map(|trial| &trial.done);
+    let aside = all.filter(|done| !evidence.strikes_master(done)).count();
+    println!("of a standby, in none of these lines: {aside}");
+}
+
+/// How one kind went, but for what was done to standbys.
+struct Row {
+    kind: Kind,
+    count: usize,
+    takeovers: usize,
+    gaps: Vec<Duration>,
+    bound: Duration,
+    /// How long it took until all was well again, at most.
+    healed: Duration,
+}
+
+impl Row {
+    fn of(kind: Kind, evidence: &Evidence) -> Row {
+        let mut row = Row {
+            kind,
+            count: 0,
+            takeovers: 0,
+            gaps: Vec::new(),
+            bound: Duration::ZERO,
+            healed: Duration::ZERO,
+        };
+        for (trial, outcome) in evidence.trials.iter().zip(evidence.outcomes()) {
+            let is_its = |it: &&Done| it.kind == kind && evidence.strikes_master(it);
+            let times = trial.done.iter().filter(is_its).count();
+            row.count += times;
             // What two caused together says little about either.
             if times > 0 && trial.done.len() == 1 {
-                takeovers += outcome.takeovers;
-                gaps.extend(outcome.gap);
-                bound = bound.max(trial.expectation.bound);
+                row.note(trial, &outcome);
             }
         }
-        if count == 0 {
-            continue;
-        }
-        gaps.sort();
+        row.gaps.sort();
+        row
+    }
+
+    fn note(&mut self, trial: &Trial, outcome: &Outcome) {
+        self.takeovers += outcome.takeovers;
+        self.gaps.extend(outcome.gap);
+        self.bound = self.bound.max(trial.expectation.bound);
+        let healed = trial.whole.unwrap_or_default();
+        self.healed = self.healed.max(healed.saturating_sub(trial.until()));
+    }
+
+    fn print(&self) {
         let or_none = |gap: Option<&Duration>| gap.map_or("none".into(), |&it| seconds(it));
         println!(
-            "{:<30} {count:>5} {takeovers:>9} {:>10} {:>9} {:>9}",
-            kind.words(),
-            or_none(gaps.get(gaps.len() / 2)),
-            or_none(gaps.last()),
-            seconds(bound)
+            "{:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>10}",
+            self.kind.words(),
+            self.count,
+            self.takeovers,
+            or_none(self.gaps.get(self.gaps.len() / 2)),
+            or_none(self.gaps.last()),
+            seconds(self.bound),
+            seconds(self.healed)
         );
     }
 }
@@ -181,6 +212,13 @@ pub(crate) fn verdict(verdict: &Verdict, evidence: &Evidence) {
 pub(crate) fn left_out(kinds: &[&str]) {
     if !kinds.is_empty() {
         println!("never done: {}", kinds.join(", "));
+    }
+}
+
+/// What is wrong with the picture, if anything.
+pub(crate) fn mistake(mistake: Option<&str>) {
+    if let Some(mistake) = mistake {
+        println!("the picture does not show what the witnesses wrote: {mistake}");
     }
 }
 

@@ -3,15 +3,14 @@
 #![expect(clippy::print_stdout, reason = "libtest prints its results there")]
 
 use crate::arguments::Filter;
-use crate::checks::CHECKS;
-use crate::enclosure;
+use crate::support::scratch::Scratch;
 use crate::support::time::now;
+use crate::{checks, enclosure, plans};
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
-/// The seed of the short run: the first whose first bag does every kind that can be done to the master to the master, and
-/// nothing beside it.
-pub(crate) const SEED: u64 = 5189;
+/// The seed of the short run: the first whose first bag does one fault at a time.
+pub(crate) const SEED: u64 = 436;
 
 /// How long the short run takes, in minutes: a bag takes about two.
 const MINUTES: u64 = 3;
@@ -20,8 +19,8 @@ const TORTURE: &str = "torture_of_every_kind_leaves_a_clean_verdict";
 
 /// Runs those that are wanted, and tells their results.
 pub(crate) fn run(filter: &Filter) -> ExitCode {
-    let checks = CHECKS
-        .into_iter()
+    let checks = (checks::CHECKS.into_iter())
+        .chain(plans::CHECKS)
         .map(|(name, check)| (name, Check::Quick(check)));
     let all: Vec<(&str, Check)> = checks.chain([(TORTURE, Check::Long(torture))]).collect();
     let wanted = || all.iter().filter(|(name, _)| filter.takes(name));
@@ -69,7 +68,10 @@ impl Check {
 }
 
 fn torture() -> bool {
-    let words = format!("--seed {SEED} --minutes {MINUTES}");
-    let arguments: Vec<String> = words.split(' ').map(str::to_owned).collect();
+    let scratch = Scratch::new("torture-report");
+    let words = format!("--seed {SEED} --minutes {MINUTES} --report");
+    let words = words.split(' ').map(str::to_owned);
+    let pictures = scratch.path().display().to_string();
+    let arguments: Vec<String> = words.chain([pictures]).collect();
     enclosure::enter(&arguments) == 0
 }
