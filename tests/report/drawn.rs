@@ -192,8 +192,9 @@ impl Subject<'_> {
 /// Whether two lists of places are the same, but for a pixel; what is short is drawn a pixel long.
 fn is_same(found: &[Across], expected: &[Across]) -> bool {
     let is_near = |a: f64, b: f64| (a - b).abs() <= PIXEL;
+    let end = |expected: &Across| expected.1.max(expected.0 + PIXEL);
     let mut pairs = found.iter().zip(expected);
-    found.len() == expected.len() && pairs.all(|(a, b)| is_near(a.0, b.0) && is_near(a.1, b.1))
+    found.len() == expected.len() && pairs.all(|(a, b)| is_near(a.0, b.0) && is_near(a.1, end(b)))
 }
 
 /// From the first and the last label of the axis: pixels a second, and where second 0 is.

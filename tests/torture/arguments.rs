@@ -11,8 +11,9 @@ them one after another, now and then two at once: processes killed or stopped, s
 hosts lost. The supervised command is a witness that writes down when it ran; what follows from what the witnesses
 wrote is the verdict:
 
-  overlaps    two ran at once: there must be none
-  needless    a restart that no fault accounts for, or one that the lease should have ridden out: none
+  overlaps    two ran at once, or one outlived the last lease that it can have had: there must be none
+  needless    a restart that no fault accounts for, or one that the lease should have ridden out: none; nor a supervisor
+              or an elector that ends and was not ended
   overdue     nobody ran for longer than that kind of fault may cost, or the group did not recover: none
 
 Usage: cargo test --test torture -- [--seed N] [--minutes N] [--report DIR] [--only WORDS]
@@ -20,7 +21,8 @@ Usage: cargo test --test torture -- [--seed N] [--minutes N] [--report DIR] [--o
 
   --seed N       the seed of the faults: the same seed draws the same faults  [default: 1]
   --minutes N    how long to go on; an hour does each kind of fault about twenty times  [default: 10]
-  --report DIR   write the schedule, report.html and report.svg there
+  --report DIR   write the schedule, report.html and report.svg there; the verdict is not clean if a bar in them is not
+                 where a witness was
   --only WORDS   do the kinds of faults only that have these words in their name; may be given several times
   --peers        do by name the faults that others were measured on, all or those that follow, and print their table
   --trials N     how often each of them  [default: 3]

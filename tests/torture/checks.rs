@@ -359,6 +359,10 @@ fn aside() {
         written.evidence(&trials).strikes_master(&trials[0].done[0])
     };
     assert!(strikes("a") && !strikes("b"));
+    // Its last word is a moment older than the fault that killed it.
+    let killed = Written::new().life(1, "a", 7, 500, 9_990);
+    let evidence = killed.evidence(&trials);
+    assert!(evidence.strikes_master(&trials[0].done[0]));
 }
 
 /// It executes once more at the thaw, beside the next: nobody ran for 8 s nevertheless.

@@ -134,10 +134,10 @@ impl Evidence<'_> {
 
     /// Whether it was done to the master, to a server, or to all; not to a standby.
     pub(crate) fn strikes_master(&self, done: &Done) -> bool {
-        let mut masters = self.lives.iter().filter(|life| {
-            life.start <= done.from && done.from <= end(life) && done.on.contains(&life.host)
-        });
-        !matches!(done.kind, Kind::Host(_)) || masters.next().is_some()
+        let mut before = self.lives.iter().rev();
+        let master = before.find(|life| life.start <= done.from);
+        let is_on_master = master.is_some_and(|life| done.on.contains(&life.host));
+        !matches!(done.kind, Kind::Host(_)) || is_on_master
     }
 
     /// The faults as the report has them.
