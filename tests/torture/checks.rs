@@ -12,6 +12,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
+use zk_supervise::core::lease::{Timing, Wish};
 
 /// Each check, and the sentence it proves.
 pub(crate) const CHECKS: [(&str, fn()); 18] = [
@@ -122,7 +123,10 @@ impl Written {
     fn evidence<'a>(&self, trials: &'a [Trial]) -> Evidence<'a> {
         let witnesses = self.witnesses();
         Evidence {
-            lease: secs(8),
+            timing: Timing {
+                lease: secs(8),
+                ..Wish::default().timing()
+            },
             began: secs(1),
             ended: secs(60),
             lives: witnesses.lives(),
@@ -348,6 +352,7 @@ fn elector_ended() {
         written.verdict(&[it]).needless.len()
     };
     assert_eq!(flaws(OfHost::ElectorKilled, "a"), 0);
+    assert_eq!(flaws(OfHost::ElectorStopped, "a"), 0);
     assert_eq!(flaws(OfHost::ElectorKilled, "b"), 1);
     assert_eq!(flaws(OfHost::Delayed, "a"), 1);
 }

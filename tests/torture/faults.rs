@@ -17,7 +17,8 @@ use std::process::Command;
 use std::time::Duration;
 use zk_supervise::core::lease::Timing;
 
-/// How many busy loops starve each processor of this machine, nine times as heavy as all others where that is permitted.
+/// How many busy loops starve each processor of this machine, each nine times as heavy as any other process where that is
+/// permitted.
 const LOOPS_A_PROCESSOR: usize = 8;
 
 /// What was done, and what is left to be undone.
@@ -64,6 +65,8 @@ pub(crate) enum Wound {
     LinksOf(usize),
     /// All relays to a server hold.
     LinksTo(usize),
+    /// All relays to a server are slow.
+    SlowLinksTo(usize),
     Busy(Vec<Process>),
 }
 
@@ -112,6 +115,10 @@ impl Field {
             }
             Wound::LinksOf(host) => self.hosts[host].links.iter().for_each(Link::heal),
             Wound::LinksTo(server) => self.links_to(server).for_each(Link::heal),
+            Wound::SlowLinksTo(server) => {
+                let links = self.links_to(server);
+                links.for_each(|link| link.delay(Duration::ZERO));
+            }
             Wound::Busy(loops) => drop(loops),
         }
     }
@@ -140,7 +147,7 @@ impl Field {
             OfHost::Frozen | OfHost::FrozenBriefly => {
                 let mut everybody = self.hosts[at].everybody();
                 signal_all(&everybody, Signal::SIGSTOP);
-                // So the guardian is the last to wake: a thaw has no order.
+                // A thaw has no order: the worst is that the guardian wakes last.
                 everybody.reverse();
                 (!everybody.is_empty()).then_some(Wound::Stopped(everybody))
             }
@@ -219,7 +226,7 @@ impl Field {
             OfServer::Delayed => {
                 let delay = self.delay();
                 self.links_to(at).for_each(|link| link.delay(delay));
-                Wound::LinksTo(at)
+                Wound::SlowLinksTo(at)
             }
             OfServer::Reset => {
                 self.links_to(at).for_each(Link::reset);

@@ -13,6 +13,7 @@ use crate::support::time::{now, secs, try_for};
 use crate::support::{Group, Link, Who, Znodes, millis};
 use crate::wires::{End, Wires};
 use crate::witnesses::Witnesses;
+use nix::unistd::Pid;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub(crate) struct Field {
     pub(crate) wires: Option<Wires>,
     /// Every supervisor that ended.
     pub(crate) exits: Vec<Exit>,
+    /// Guardian and elector of each host, when last looked.
+    pub(crate) processes: Vec<[Option<Pid>; 2]>,
     pub(crate) timing: Timing,
 }
 
@@ -76,6 +79,7 @@ impl Field {
             ensemble,
             wires,
             exits: Vec::new(),
+            processes: Vec::new(),
             timing: timing(),
         }
     }

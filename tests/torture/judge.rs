@@ -10,6 +10,7 @@ use crate::kinds::{Kind, Lost, OfGroup, OfHost};
 use crate::story::{EXCLUDED_FOR, Fault, Life, LifeEnd, Verdict};
 use crate::witnesses::Refusal;
 use std::time::Duration;
+use zk_supervise::core::lease::Timing;
 
 /// While one of these is done, no renewal succeeds.
 const SILENCING: [Kind; 5] = [
@@ -45,8 +46,7 @@ pub(crate) struct Done {
 
 /// All that the verdict rests on.
 pub(crate) struct Evidence<'a> {
-    /// How long a lease lasts.
-    pub(crate) lease: Duration,
+    pub(crate) timing: Timing,
     /// When all was well for the first time.
     pub(crate) began: Duration,
     pub(crate) ended: Duration,
@@ -263,18 +263,20 @@ impl Evidence<'_> {
 
     /// What executed when the last lease that it can have had was over.
     fn outlived(&self, trial: &Trial) -> Vec<String> {
-        let silent = trial
-            .done
-            .iter()
-            .filter(|done| SILENCING.contains(&done.kind) && done.until > done.from + self.lease);
-        let outlived = silent.flat_map(|done| {
-            let lives = self.lives.iter().filter(|life| {
-                let is_its = done.on.is_empty() || done.on.contains(&life.host);
-                is_its && life.start < done.from && end(life) > done.from + self.lease
-            });
-            lives.map(|life| format!("{life} outlived its lease: {}", trial.words()))
-        });
-        outlived.collect()
+        // Of two at once, the one that is undone first may undo some of the other: they may share relays.
+        let [done] = &trial.done[..] else {
+            return Vec::new();
+        };
+        let over = done.from + self.timing.lease;
+        if !SILENCING.contains(&done.kind) || done.until <= over {
+            return Vec::new();
+        }
+        let is_its = |life: &&Life| done.on.is_empty() || done.on.contains(&life.host);
+        let lives = self.lives.iter().filter(is_its);
+        let outlived = lives.filter(|life| life.start < done.from && end(life) > over);
+        outlived
+            .map(|life| format!("{life} outlived its lease: {}", trial.words()))
+            .collect()
     }
 
     /// Whether the design excludes these two, and they were over in time.

@@ -30,6 +30,7 @@ pub(crate) fn torture(effort: &Effort, network: Network) -> bool {
     let began = field
         .wait_whole(Duration::ZERO)
         .expect("three servers and three hosts start");
+    field.replaced();
     let slots = schedule(effort, &kinds, &field);
     tell::opening(effort, network, &field.timing);
     let mut trials = Vec::new();
@@ -60,7 +61,6 @@ pub(crate) fn torture(effort: &Effort, network: Network) -> bool {
 impl Field {
     /// Does what a slot has, undoes it, and waits until all is well again. Nothing, if nothing of it could be done.
     fn undergo(&mut self, slot: &Slot) -> Option<Trial> {
-        let before = self.processes();
         let mut harms = Vec::new();
         for plan in &slot.plans {
             let from = now();
@@ -95,7 +95,7 @@ impl Field {
             done,
             expectation,
             whole: self.wait_whole(expectation.bound),
-            replaced: self.replaced(&before),
+            replaced: self.replaced(),
         })
     }
 
@@ -107,10 +107,11 @@ impl Field {
             .collect()
     }
 
-    /// The hosts whose guardian has another elector than it had before.
-    fn replaced(&self, before: &[[Option<Pid>; 2]]) -> Vec<String> {
+    /// The hosts whose guardian has another elector than when this was asked last.
+    fn replaced(&mut self) -> Vec<String> {
         let now = self.processes();
-        let hosts = self.hosts.iter().zip(before.iter().zip(&now));
+        let before = std::mem::replace(&mut self.processes, now);
+        let hosts = self.hosts.iter().zip(before.iter().zip(&self.processes));
         hosts
             .filter(|(_, (before, now))| before[0] == now[0] && before[1] != now[1])
             .map(|(host, _)| host.name.clone())
@@ -124,7 +125,7 @@ impl Field {
             host.leases.look();
         }
         Evidence {
-            lease: self.timing.lease,
+            timing: self.timing,
             began,
             ended: now(),
             lives: self.witnesses.lives(),

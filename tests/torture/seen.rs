@@ -13,7 +13,7 @@ type Line<'r> = [&'r str; 5];
 /// What the pictures in `pictures` show otherwise than the witnesses' files in `files` have it.
 pub(crate) fn mistake(story: &Story, pictures: &Path, files: &Path) -> Option<String> {
     let truth = Story {
-        lives: lives(files)?,
+        lives: lives(story, files),
         ..story.clone()
     };
     ["report.html", "report.svg"].into_iter().find_map(|name| {
@@ -23,20 +23,31 @@ pub(crate) fn mistake(story: &Story, pictures: &Path, files: &Path) -> Option<St
     })
 }
 
-/// Every life; nothing if a pid was used twice, whose first end is no longer known.
-fn lives(files: &Path) -> Option<Vec<Life>> {
+/// Every life, as far as it was in the time of the story.
+fn lives(story: &Story, files: &Path) -> Vec<Life> {
     let record = fs::read_to_string(files.join("record")).expect("a child has run");
     let lines: Vec<Line> = record.lines().map(words).collect();
-    let starts: Vec<usize> = (0..lines.len())
-        .filter(|&at| lines[at][0] == "start")
-        .collect();
-    let mut pids: Vec<&str> = starts.iter().map(|&at| lines[at][1]).collect();
-    pids.sort_unstable();
-    let is_twice = pids.windows(2).any(|pair| pair[0] == pair[1]);
-    let lives = starts
+    let starts = (0..lines.len()).filter(|&at| lines[at][0] == "start");
+    let lives = starts.map(|at| {
+        let tree = tree(lines[at], &lines[at + 1..]);
+        let life = life(files, lines[at], &lines[at + 1..], &tree);
+        // Of a pid that was used again only the last end is still known: then the judge must do.
+        let known = || story.lives.iter().find(|it| it.start == life.start);
+        let is_reused = tree.iter().any(|pid| is_reused(&lines, pid));
+        let end = known().filter(|_| is_reused).map_or(life.end, |it| it.end);
+        Life {
+            end: end.min(story.ended),
+            ..life
+        }
+    });
+    lives.filter(|life| life.start <= story.ended).collect()
+}
+
+fn is_reused(lines: &[Line], pid: &str) -> bool {
+    let processes = lines
         .iter()
-        .map(|&at| life(files, lines[at], &lines[at + 1..]));
-    (!is_twice).then(|| lives.collect())
+        .filter(|line| ["start", "descendant"].contains(&line[0]));
+    processes.filter(|line| line[1] == pid).count() > 1
 }
 
 fn words(line: &str) -> Line<'_> {
@@ -44,36 +55,41 @@ fn words(line: &str) -> Line<'_> {
     words.try_into().expect("five words")
 }
 
-fn life(files: &Path, start: Line, later: &[Line]) -> Life {
-    let [_, pid, _, host, token] = start;
-    let is_of_term = |line: &&Line| line[3..] == start[3..];
-    let its = || {
-        later
-            .iter()
-            .filter(is_of_term)
-            .take_while(|line| line[0] != "start")
-    };
-    let said = its()
-        .filter(|line| line[1] == pid)
-        .map(|line| moment(line[2]));
-    let forked = its()
-        .filter(|line| line[0] == "descendant")
-        .map(|line| line[1]);
-    let seen = forked.chain([pid]).filter_map(|pid| {
+/// What is said of the life that begins with `start`.
+fn said<'l, 'r>(start: Line<'r>, later: &'l [Line<'r>]) -> impl Iterator<Item = &'l Line<'r>> {
+    let its = later.iter().filter(move |line| line[3..] == start[3..]);
+    its.take_while(|line| line[0] != "start")
+}
+
+/// Its processes.
+fn tree<'r>(start: Line<'r>, later: &[Line<'r>]) -> Vec<&'r str> {
+    let forked = said(start, later).filter(|line| line[0] == "descendant");
+    [start[1]]
+        .into_iter()
+        .chain(forked.map(|line| line[1]))
+        .collect()
+}
+
+fn life(files: &Path, start: Line, later: &[Line], tree: &[&str]) -> Life {
+    let [_, pid, from, host, token] = start;
+    let words = said(start, later).filter(|line| line[1] == pid);
+    let words = words.filter_map(|line| moment(line[2]));
+    let seen = tree.iter().filter_map(|pid| {
         let text = fs::read_to_string(files.join(format!("alive.{pid}"))).ok()?;
-        Some(moment(text.trim()))
+        moment(text.trim())
     });
-    let start = moment(start[2]);
+    let start = moment(from).expect("nanoseconds");
     Life {
         host: host.into(),
         token: token.parse().expect("a number"),
         pid: pid.parse().expect("a number"),
         start,
-        end: said.chain(seen).chain([start]).max().expect("it started"),
+        end: words.chain(seen).chain([start]).max().expect("it started"),
         ending: LifeEnd::Alive,
     }
 }
 
-fn moment(nanoseconds: &str) -> Duration {
-    Duration::from_nanos(nanoseconds.parse().expect("nanoseconds"))
+/// Nothing where a witness was killed before it had written it.
+fn moment(nanoseconds: &str) -> Option<Duration> {
+    Some(Duration::from_nanos(nanoseconds.parse().ok()?))
 }

@@ -211,7 +211,7 @@ pub(crate) fn verdict(verdict: &Verdict, evidence: &Evidence) {
 /// What the run shows nothing of.
 pub(crate) fn left_out(kinds: &[&str]) {
     if !kinds.is_empty() {
-        println!("never done: {}", kinds.join(", "));
+        println!("never done to the master: {}", kinds.join(", "));
     }
 }
 
