@@ -193,16 +193,14 @@ fn whatever_has_happened_somebody_runs_after_a_quiet_time() {
 /// A setup in which nothing breaks, and one of `properties` once `rule` is switched off.
 fn protects(rule: Rule, properties: &[&str], setup: Setup) {
     Findings::of("all rules", &setup).keep_the_promise_and_show(&[]);
-    let setup = Setup {
-        search: Search::Last,
-        ..setup.without(rule)
-    };
+    let setup = setup.without(rule, Search::Last);
     Findings::of("all rules but one", &setup).break_one_of(properties);
 }
 
 /// A property that is broken first once `rule` is switched off, be it with another.
 fn breaks_first(rule: Rule, property: &str, setup: Setup) {
-    Findings::of("all rules but one", &setup.without(rule)).notice(property);
+    let setup = setup.without(rule, Search::First);
+    Findings::of("all rules but one", &setup).notice(property);
 }
 
 #[test]

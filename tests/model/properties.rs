@@ -105,7 +105,7 @@ impl Findings {
         let found = checker.discoveries();
         let without = setup
             .without
-            .map_or(String::new(), |rule| format!(" without {rule:?}"));
+            .map_or(String::new(), |(rule, _)| format!(" without {rule:?}"));
         let (states, depth) = (checker.unique_state_count(), checker.max_depth());
         show(&format!(
             "{name}{without}: {states} states, {depth} moves deep"

@@ -45,10 +45,6 @@ pub(crate) enum Rule {
 }
 
 impl Setup {
-    fn is_without(&self, rule: Rule) -> bool {
-        self.without == Some(rule)
-    }
-
     /// What an order becomes on its way to the guardian.
     pub(crate) fn order(&self, host: &mut Host, elector: usize, now: Time, order: Order) -> Order {
         match order {

@@ -29,16 +29,15 @@ pub(crate) struct Setup {
     pub(crate) horizon: u64,
     pub(crate) ending: Ending,
     pub(crate) climate: Climate,
-    pub(crate) without: Option<Rule>,
-    pub(crate) search: Search,
+    pub(crate) without: Option<(Rule, Search)>,
 }
 
-/// What ends the search for what must not be.
+/// What ends the search for what a switched-off rule leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Search {
     /// Whatever is broken first.
     First,
-    /// What a switched-off rule leads to in the end: a record that says too much, or a start that is too early, is not it.
+    /// What comes of it in the end: a record that says too much, or a start that is too early, is not it.
     Last,
 }
 
@@ -111,7 +110,6 @@ impl Setup {
             ending: Ending::Nothing,
             climate: Climate::Hostile,
             without: None,
-            search: Search::First,
         }
     }
 
@@ -122,11 +120,20 @@ impl Setup {
         setup
     }
 
-    pub(crate) fn without(self, rule: Rule) -> Setup {
+    pub(crate) fn without(self, rule: Rule, search: Search) -> Setup {
         Setup {
-            without: Some(rule),
+            without: Some((rule, search)),
             ..self
         }
+    }
+
+    pub(crate) fn is_without(&self, rule: Rule) -> bool {
+        self.without.is_some_and(|(it, _)| it == rule)
+    }
+
+    /// Whether the search goes on where I0 or I3 is broken.
+    pub(crate) fn looks_further(&self) -> bool {
+        matches!(self.without, Some((_, Search::Last)))
     }
 
     pub(crate) fn lag(&self) -> usize {

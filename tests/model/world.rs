@@ -2,7 +2,7 @@
 
 use crate::ensemble::{Ensemble, held};
 use crate::host::{Asked, Connection, Gait, Host, Link, Traffic};
-use crate::setup::{Search, Setup};
+use crate::setup::Setup;
 use zk_supervise::core::election::{MasterZnode, Outcome, TermId, Token, Transaction};
 use zk_supervise::core::facts::{Event, SessionEvent};
 use zk_supervise::core::guard::Grant;
@@ -110,7 +110,7 @@ impl World {
     pub(crate) fn judge_spawn(&mut self, setup: &Setup, grant: &Grant) {
         let now = self.now;
         let is_earlier = |claim: &Claim| claim.token < grant.token && !claim.is_over(now);
-        if setup.search == Search::First && self.claims.iter().any(is_earlier) {
+        if !setup.looks_further() && self.claims.iter().any(is_earlier) {
             self.break_promise(Breach::StartedWithinAnEarlierLease);
         }
         if self.hosts.iter().any(|host| host.tree.is_some()) {
@@ -130,7 +130,7 @@ impl World {
         let Some(term) = self.ensemble.latest().term else {
             return;
         };
-        if setup.search == Search::First
+        if !setup.looks_further()
             && held(term.record).is_none()
             && self.hosts.iter().any(|host| host.tree.is_some())
         {

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(crate) const HELP: &str = "\
 Tortures zk-supervise: three supervisors on a real ensemble of three servers. Faults are drawn from a seed and done to
 them one after another, now and then two at once: processes killed or stopped, servers restarted or frozen, links cut,
-hosts lost. The supervised command is a witness that writes down when it ran; what follows from what the witnesses
+hosts lost; each kind to the master, and a few besides to standbys. The supervised command is a witness that writes down when it ran; what follows from what the witnesses
 wrote is the verdict:
 
   overlaps    two ran at once, or one outlived the last lease that it can have had: there must be none

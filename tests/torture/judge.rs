@@ -1,8 +1,8 @@
-//! The verdict, from what the witnesses wrote: our own logs have no say in it.
+//! The verdict, from what the witnesses wrote, and from which of our processes ended: our own logs have no say in it.
 //!
 //! A restart shows as the start of a life. Each start belongs to the trial that began last before it, and must be
 //! something that this trial may cause; nothing may start while all is left alone. The end of a life is known to a tick
-//! of its witness only, so ends decide nothing but the length of a gap.
+//! of its witness only: it decides how long a gap was, and what outlived its lease, which is seconds away.
 
 use crate::bounds::{Effect, Excluded, Expectation};
 use crate::endings::Exit;

@@ -279,7 +279,13 @@ impl OfServer {
 
     /// Whether its clients alone can notice.
     pub(crate) fn is_for_clients(self) -> bool {
-        self.aims() == [ServerAim::Masters]
+        match self {
+            OfServer::CutFromClients(_) | OfServer::Delayed | OfServer::Reset => true,
+            OfServer::Killed
+            | OfServer::Frozen
+            | OfServer::FrozenAfterRenewal
+            | OfServer::CutFromPeers(_) => false,
+        }
     }
 
     fn lengths(self) -> Vec<Range> {

@@ -1,7 +1,8 @@
 //! Tortures the real product on a real ensemble: by hand for hours, or as one test among others for minutes.
 //!
 //! A nemesis draws faults from a seed ([`draw`]), each is done and undone ([`faults`]) on three hosts and three servers
-//! ([`field`]), and what the witnesses wrote meanwhile is judged ([`judge`]) by what each may cost ([`bounds`]).
+//! ([`field`]), and what the witnesses wrote meanwhile, and which processes ended, is judged ([`judge`]) by what each may
+//! cost ([`bounds`]).
 
 mod arguments;
 mod bounds;

@@ -1,7 +1,8 @@
 //! One run: fault after fault, until time is up; then the verdict.
 
 use crate::arguments::Effort;
-use crate::draw::{Network, Slot, draw, drawn};
+use crate::bounds::Expectation;
+use crate::draw::{Network, Plan, Slot, draw, drawn};
 use crate::enclosure::is_asked_to_end;
 use crate::faults::Harm;
 use crate::field::{COUNT, Field};
@@ -58,36 +59,23 @@ pub(crate) fn torture(effort: &Effort, network: Network) -> bool {
     close(field, effort, &kinds, began, &trials)
 }
 
+/// A fault that goes on.
+struct Begun<'s> {
+    plan: &'s Plan,
+    from: Duration,
+    harm: Harm,
+}
+
 impl Field {
     /// Does what a slot has, undoes it, and waits until all is well again. Nothing, if nothing of it could be done.
     fn undergo(&mut self, slot: &Slot) -> Option<Trial> {
-        let mut harms = Vec::new();
-        for plan in &slot.plans {
-            let from = now();
-            match self.harm(plan) {
-                Some(harm) => harms.push((plan, from, harm)),
-                None => tell::not_done(plan),
-            }
-        }
+        let mut begun: Vec<Begun> = (slot.plans.iter())
+            .filter_map(|plan| self.begin(plan))
+            .collect();
         // The shortest first: each is held from its own beginning.
-        harms.sort_by_key(|(plan, from, _)| *from + plan.length);
-        let mut done = Vec::new();
-        let mut expectations = Vec::new();
-        for (plan, from, harm) in harms {
-            self.hold((from + plan.length).saturating_sub(now()));
-            let Harm { on, place, wound } = harm;
-            // Before it is undone: what was frozen executes from then on.
-            let until = now();
-            self.heal(wound);
-            expectations.push(place.expectation(plan, now() - from, &self.timing));
-            let kind = plan.kind();
-            done.push(Done {
-                kind,
-                on,
-                from,
-                until,
-            });
-        }
+        begun.sort_by_key(|it| it.from + it.plan.length);
+        let ended = begun.into_iter().map(|it| self.end(it));
+        let (done, expectations): (Vec<Done>, Vec<Expectation>) = ended.unzip();
         let expectation = expectations
             .into_iter()
             .reduce(|one, other| one.beside(other, &self.timing))?;
@@ -97,6 +85,34 @@ impl Field {
             whole: self.wait_whole(expectation.bound),
             replaced: self.replaced(),
         })
+    }
+
+    fn begin<'s>(&mut self, plan: &'s Plan) -> Option<Begun<'s>> {
+        let from = now();
+        let harm = self.harm(plan);
+        if harm.is_none() {
+            tell::not_done(plan);
+        }
+        let harm = harm?;
+        Some(Begun { plan, from, harm })
+    }
+
+    fn end(&mut self, begun: Begun) -> (Done, Expectation) {
+        let Begun { plan, from, harm } = begun;
+        self.hold((from + plan.length).saturating_sub(now()));
+        let Harm { on, place, wound } = harm;
+        // Before it is undone: what was frozen executes from then on.
+        let until = now();
+        self.heal(wound);
+        let expectation = place.expectation(plan, now() - from, &self.timing);
+        let kind = plan.kind();
+        let done = Done {
+            kind,
+            on,
+            from,
+            until,
+        };
+        (done, expectation)
     }
 
     /// Guardian and elector of each host.

@@ -227,7 +227,7 @@ fn unreadable_term(report: &Report) -> Option<Remark> {
     Some(remark(
         UNREADABLE_TERM,
         format!(
-            "`{path}.term` is unreadable: {flaw}; another program wrote it, or a later zk-supervise, and no candidate \
+            "`{path}.term` is unreadable: {flaw}; somebody or another program wrote it, or a later zk-supervise, and no candidate \
              campaigns until it is right"
         ),
     ))
