@@ -57,7 +57,7 @@ pub(crate) fn frozen() -> Story {
         on: vec![first.host],
         from: first.end - Duration::from_secs(3),
         until: first.end,
-        label: Label::Excluded,
+        label: Label::Excluded(Duration::from_millis(1500)),
         gap: None,
         bound: None,
     });
@@ -159,7 +159,7 @@ const KINDS: [(&str, Target, Label, u64, Effect); 10] = [
     (
         "host frozen",
         Target::Master,
-        Label::Excluded,
+        Label::Excluded(Duration::from_millis(1500)),
         8000,
         Effect::Lapse,
     ),

@@ -92,12 +92,24 @@ pub(crate) enum Excluded {
     Unguarded,
 }
 
+impl Excluded {
+    /// For how long two may run at once when it is over.
+    pub(crate) fn within(self) -> Duration {
+        match self {
+            // Its guardian is the last to be woken.
+            Excluded::Frozen => Duration::from_millis(500),
+            // The host's next supervisor must start, and find them.
+            Excluded::Orphaned | Excluded::Unguarded => Duration::from_millis(1500),
+        }
+    }
+}
+
 impl Effect {
     pub(crate) fn label(self) -> Label {
         match self {
             Effect::None => Label::MustRideOut,
             Effect::StartedAgain | Effect::MayMove | Effect::Moves => Label::MayMove,
-            Effect::Excluded(_) => Label::Excluded,
+            Effect::Excluded(excluded) => Label::Excluded(excluded.within()),
         }
     }
 }

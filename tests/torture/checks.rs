@@ -2,7 +2,7 @@
 
 use crate::bounds::{Effect, Excluded, Expectation};
 use crate::endings::Exit;
-use crate::judge::{Done, Evidence, THAWED_WITHIN, Trial};
+use crate::judge::{Done, Evidence, Trial};
 use crate::kinds::{Kind, Lost, OfGroup, OfHost};
 use crate::story::{LifeEnd, Verdict};
 use crate::support::scratch::Scratch;
@@ -270,7 +270,8 @@ fn excluded() {
     let short = at_once(12_030);
     assert_eq!(short.verdict(&trials).overlaps, Vec::<String>::new());
     assert_eq!(short.evidence(&trials).beside()[0].span, millis(30));
-    let allowed = u64::try_from((secs(12) + THAWED_WITHIN).as_millis()).expect("seconds");
+    let allowed =
+        u64::try_from((secs(12) + Excluded::Frozen.within()).as_millis()).expect("seconds");
     assert_eq!(at_once(allowed).verdict(&trials).overlaps.len(), 0);
     let long = at_once(allowed + 1);
     assert_eq!(long.verdict(&trials).overlaps.len(), 1);

@@ -7,7 +7,7 @@
 use crate::bounds::{Effect, Excluded, Expectation};
 use crate::endings::Exit;
 use crate::kinds::{Kind, Lost, OfGroup, OfHost};
-use crate::story::{EXCLUDED_FOR, Fault, Life, LifeEnd, Verdict};
+use crate::story::{Fault, Life, LifeEnd, Verdict};
 use crate::witnesses::Refusal;
 use std::time::Duration;
 use zk_supervise::core::lease::Timing;
@@ -20,9 +20,6 @@ const SILENCING: [Kind; 5] = [
     Kind::Host(OfHost::Refused),
     Kind::Group(OfGroup::QuorumLost),
 ];
-
-/// How long after a thaw a host may run its child beside the next: its guardian is the last to be woken.
-pub(crate) const THAWED_WITHIN: Duration = Duration::from_millis(500);
 
 /// One fault, or two at once, and what became of the group.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -288,11 +285,7 @@ impl Evidence<'_> {
             Excluded::Frozen => later.start.max(trial.until()),
             Excluded::Orphaned | Excluded::Unguarded => later.start,
         };
-        let within = match excluded {
-            Excluded::Frozen => THAWED_WITHIN,
-            Excluded::Orphaned | Excluded::Unguarded => EXCLUDED_FOR,
-        };
-        let is_in_time = end(earlier) <= trial.until() + within;
+        let is_in_time = end(earlier) <= trial.until() + excluded.within();
         let is_elsewhere = later.host != earlier.host;
         (is_in_time && is_elsewhere).then(|| Beside {
             excluded,
@@ -302,11 +295,12 @@ impl Evidence<'_> {
 
     /// Whether what was found alive may be what the design excludes: then it is another host that finds it.
     fn is_excluded(&self, refusal: &Refusal) -> bool {
-        self.trial_at(refusal.at).is_some_and(|index| {
-            let trial = &self.trials[index];
-            matches!(trial.expectation.effect, Effect::Excluded(_))
-                && trial.excluded_on(&refusal.host).is_none()
-                && refusal.at <= trial.until() + EXCLUDED_FOR
+        let trial = self.trial_at(refusal.at).map(|index| &self.trials[index]);
+        trial.is_some_and(|trial| match trial.expectation.effect {
+            Effect::Excluded(excluded) => {
+                !trial.is_on(&refusal.host) && refusal.at <= trial.until() + excluded.within()
+            }
+            Effect::None | Effect::StartedAgain | Effect::MayMove | Effect::Moves => false,
         })
     }
 

@@ -90,9 +90,6 @@ pub(crate) struct Fault {
     pub(crate) bound: Option<Duration>,
 }
 
-/// How long after the next supervisor's start, or after its guardian goes on, what the design excludes may go on.
-pub(crate) const EXCLUDED_FOR: Duration = Duration::from_millis(1500);
-
 /// What a fault may do to the child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Label {
@@ -100,8 +97,8 @@ pub(crate) enum Label {
     MustRideOut,
     /// The mastership may, or must, move.
     MayMove,
-    /// The design excludes it: judged by how long, not by whether.
-    Excluded,
+    /// The design excludes it: two may run at once until it is over, and for so long after that.
+    Excluded(Duration),
 }
 
 /// What follows from the witnesses.

@@ -96,7 +96,7 @@ fn label(label: Label) -> &'static str {
     match label {
         Label::MustRideOut => "must ride out",
         Label::MayMove => "may move",
-        Label::Excluded => "excluded",
+        Label::Excluded(_) => "excluded",
     }
 }
 

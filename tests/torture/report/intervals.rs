@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::story::{EXCLUDED_FOR, Label, Life, Story};
+use crate::story::{Label, Life, Story};
 
 /// From when until when.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,10 +48,13 @@ pub(super) fn overlaps(story: &Story) -> Vec<Interval> {
 }
 
 fn is_excluded(story: &Story, piece: Interval, life: &Life) -> bool {
-    let excluded = story.faults.iter();
-    excluded
-        .filter(|fault| fault.label == Label::Excluded && fault.on.contains(&life.host))
-        .any(|fault| fault.from <= piece.from && piece.until <= fault.until + EXCLUDED_FOR)
+    let mut faults = story.faults.iter();
+    faults.any(|fault| match fault.label {
+        Label::Excluded(within) if fault.on.contains(&life.host) => {
+            fault.from <= piece.from && piece.until <= fault.until + within
+        }
+        Label::Excluded(_) | Label::MustRideOut | Label::MayMove => false,
+    })
 }
 
 /// The run in pieces, at every start and end of a life, with those that ran.

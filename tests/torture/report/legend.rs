@@ -1,6 +1,7 @@
 //! What the shapes and colours mean.
 
 use std::fmt::{self, Write as _};
+use std::time::Duration;
 
 use super::lives::mark;
 use super::words;
@@ -94,7 +95,14 @@ fn entries() -> Vec<Entry> {
             "its lease was given back: so may another",
         ),
     ]);
-    all.extend([Label::MustRideOut, Label::MayMove, Label::Excluded].map(fault));
+    all.extend(
+        [
+            Label::MustRideOut,
+            Label::MayMove,
+            Label::Excluded(Duration::ZERO),
+        ]
+        .map(fault),
+    );
     all.extend([
         other(
             r#"<rect class="nobody" width="34" height="16"/>"#,

@@ -69,7 +69,7 @@ pub(super) fn may(label: Label) -> &'static str {
     match label {
         Label::MustRideOut => "must not touch the command",
         Label::MayMove => "may move it to another host",
-        Label::Excluded => "is outside the promise",
+        Label::Excluded(_) => "is outside the promise",
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) fn label_class(label: Label) -> &'static str {
     match label {
         Label::MustRideOut => "ride-out",
         Label::MayMove => "may-move",
-        Label::Excluded => "excluded",
+        Label::Excluded(_) => "excluded",
     }
 }
 
