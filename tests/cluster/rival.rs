@@ -158,7 +158,7 @@ fn a_record_that_cannot_be_read_is_named_and_left_alone_until_it_is_repaired() {
             group.znodes().read(&group.term()).expect("untouched").data,
             junk
         );
-        group.znodes().write(&group.term(), b"");
+        group.znodes().write(&group.term(), &held(millis(100), 9));
         group.wait_running(ELECTED_WITHIN);
     }
 }
