@@ -301,8 +301,11 @@ fn too_early() {
     assert_eq!(at_once(11_900).overlaps.len(), 1);
     // Whether it was thawed or not.
     let written = Written::new().life(1, "a", 7, 500, 10_000);
-    let verdict = written.life(2, "b", 8, 14_900, 59_000).verdict(&trials);
-    assert_eq!(verdict.overlaps.len(), 1, "{verdict:?}");
+    let written = written.life(2, "b", 8, 14_900, 59_000);
+    assert_eq!(written.verdict(&trials).overlaps.len(), 1);
+    // Nor where it died.
+    trials[0].expectation.effect = Effect::Moves;
+    assert_eq!(written.verdict(&trials).overlaps.len(), 1);
 }
 
 /// A lease of 8 s, and 9 s in which it cannot be renewed.

@@ -2,13 +2,13 @@
 
 use crate::bounds::{Effect, Expectation, Role, expect};
 use crate::draw::{self, Deed, Network, Plan, draw};
-use crate::kinds::{HostAim, KINDS, Lost, OfGroup, OfServer, ServerAim};
+use crate::kinds::{HostAim, KINDS, Lost, OfGroup, OfHost, OfServer, ServerAim};
 use crate::support::time::secs;
 use crate::tests::SEED;
 use zk_supervise::core::lease::Wish;
 
 /// Each check, and the sentence it proves.
-pub(crate) const CHECKS: [(&str, fn()); 5] = [
+pub(crate) const CHECKS: [(&str, fn()); 6] = [
     (
         "torture::a_fault_that_is_ridden_out_changes_nothing_of_another",
         one_ridden_out,
@@ -25,6 +25,10 @@ pub(crate) const CHECKS: [(&str, fn()); 5] = [
     (
         "torture::a_leader_who_hears_nobody_may_cost_what_a_lost_quorum_does_and_no_other_cut_does",
         leader_not_heard,
+    ),
+    (
+        "torture::the_lease_of_a_host_that_died_is_waited_out_like_that_of_one_that_is_frozen",
+        silent_hosts,
     ),
 ];
 
@@ -90,4 +94,15 @@ fn leader_not_heard() {
     assert_eq!(cut(Lost::Answers, secs(1)).effect, Effect::None);
     assert_eq!(cut(Lost::Requests, long).effect, Effect::None);
     assert_eq!(cut(Lost::Both, long).effect, Effect::None);
+}
+
+fn silent_hosts() {
+    let timing = Wish::default().timing();
+    let apart = |kind| {
+        let deed = Deed::Host(kind, HostAim::Master);
+        let length = secs(1);
+        expect(&Plan { deed, length }, None, &[], &timing).apart
+    };
+    assert_eq!(apart(OfHost::Killed), apart(OfHost::Frozen));
+    assert!(apart(OfHost::Killed) > timing.rides_out());
 }
