@@ -32,7 +32,7 @@ Ctrl-C ends it after the fault in hand, with a verdict on what was done so far; 
 Each fault prints a line. It exits 0 if the verdict is clean; otherwise the logs and the witnesses' files are kept and
 named at the end, with the command that repeats the run. Wrong usage exits 64.
 
-Without any of these options it is one test among those of `cargo test`: it runs for about three minutes.";
+Without any of these options it is some of the tests of `cargo test`: it runs for about five minutes.";
 
 /// What was asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]

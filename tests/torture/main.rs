@@ -42,7 +42,6 @@ mod wires;
 mod witnesses;
 
 use arguments::{Order, read};
-use peers::Outcome;
 use std::process::ExitCode;
 
 /// The command line is wrong, as `sysexits.h` has it.
@@ -59,13 +58,7 @@ fn main() -> ExitCode {
             ExitCode::from(USAGE)
         }
         Order::Tests(filter) => tests::run(&filter),
-        Order::Peers(names, trials) => match peers::run(&names, trials) {
-            Outcome::Held => ExitCode::SUCCESS,
-            Outcome::Broken(sentences) => {
-                support::tell(&sentences.join("\n"));
-                ExitCode::FAILURE
-            }
-        },
+        Order::Peers(names, trials) => exit_code(peers::run(&names, trials).is_well()),
         Order::Torture(effort) => match enclosure::network() {
             None => {
                 let arguments: Vec<String> = std::env::args().skip(1).collect();

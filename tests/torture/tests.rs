@@ -5,7 +5,7 @@
 use crate::arguments::Filter;
 use crate::support::scratch::Scratch;
 use crate::support::time::now;
-use crate::{checks, enclosure, plans};
+use crate::{checks, enclosure, peers, plans};
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
@@ -15,14 +15,27 @@ pub(crate) const SEED: u64 = 436;
 /// How long the short run takes, in minutes: a bag takes about two.
 const MINUTES: u64 = 3;
 
-const TORTURE: &str = "torture_of_every_kind_leaves_a_clean_verdict";
+/// Of the faults that others were measured on: kills, a thaw, a stop and a black hole, two minutes in all.
+const ROWS: [&str; 4] = ["S2", "S3b", "S5b", "S7i"];
+
+/// What takes minutes.
+const LONG: [(&str, Check); 2] = [
+    (
+        "faults_that_others_were_measured_on_do_no_harm",
+        Check::Long(peers),
+    ),
+    (
+        "torture_of_every_kind_leaves_a_clean_verdict",
+        Check::Long(torture),
+    ),
+];
 
 /// Runs those that are wanted, and tells their results.
 pub(crate) fn run(filter: &Filter) -> ExitCode {
     let checks = (checks::CHECKS.into_iter())
         .chain(plans::CHECKS)
         .map(|(name, check)| (name, Check::Quick(check)));
-    let all: Vec<(&str, Check)> = checks.chain([(TORTURE, Check::Long(torture))]).collect();
+    let all: Vec<(&str, Check)> = checks.chain(LONG).collect();
     let wanted = || all.iter().filter(|(name, _)| filter.takes(name));
     if filter.is_list {
         wanted().for_each(|(name, _)| println!("{name}: test"));
@@ -65,6 +78,10 @@ impl Check {
             Check::Long(run) => run(),
         }
     }
+}
+
+fn peers() -> bool {
+    peers::run(&ROWS.map(String::from), 1).is_well()
 }
 
 fn torture() -> bool {

@@ -59,6 +59,16 @@ impl Host {
         self.links.iter().for_each(act);
     }
 
+    /// Says what it did since then, if that child came unusually late.
+    pub(crate) fn tell_if_late(&self, since: Duration, run: &Run) {
+        if run.start.saturating_sub(since) > SESSION {
+            let log = self.supervisor.log_text();
+            let lines = log.lines().filter(|it| !it.contains("\"debug\""));
+            let lines: Vec<&str> = lines.collect();
+            tell(&format!("a late child:\n{}", lines.join("\n")));
+        }
+    }
+
     /// Guardian and elector.
     #[track_caller]
     pub(crate) fn wrapper(&self) -> [Pid; 2] {
@@ -96,17 +106,12 @@ impl Pair {
         }
     }
 
-    /// Waits for the other child. If that takes unusually long, says what the standby did meanwhile.
+    /// Waits for the other child.
     #[track_caller]
     pub(crate) fn wait_next(&self) -> Run {
         let since = now();
         let next = self.group.wait_takeover(&self.run, SUCCEEDED_WITHIN);
-        if next.start.saturating_sub(since) > SESSION {
-            let log = self.standby.supervisor.log_text();
-            let lines = log.lines().filter(|it| !it.contains("\"debug\""));
-            let lines: Vec<&str> = lines.collect();
-            tell(&format!("a late takeover:\n{}", lines.join("\n")));
-        }
+        self.standby.tell_if_late(since, &next);
         next
     }
 

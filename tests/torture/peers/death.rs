@@ -77,7 +77,8 @@ pub(crate) fn both_killed(ensemble: &Ensemble) -> Trial {
 /// S2: both at once, outside systemd, with a grandchild in a session of its own: nobody is left to kill it, so it is
 /// only shown for how long it stays, and that the next supervisor of this name finds it.
 pub(crate) fn both_killed_with_a_daemon(ensemble: &Ensemble) -> Trial {
-    let mut pair = Pair::start(ensemble, &["--daemon", "--run-on"]);
+    let pair = Pair::start(ensemble, &["--daemon", "--run-on"]);
+    pair.group.may_overlap();
     let daemon = pair.group.record().descendants()[0];
     let killed = kill_both(&pair);
     let next = pair.wait_next();
@@ -91,9 +92,7 @@ pub(crate) fn both_killed_with_a_daemon(ensemble: &Ensemble) -> Trial {
         !is_alive(daemon)
     });
     let found = now() - again;
-    pair.run = next.clone();
-    let trial = Trial::overlapping(overlap(pair.group.record().starts(), &[]));
-    trial
+    Trial::default()
         .span("next child after", next.start - killed)
         .was(LEFT, left)
         .span("killed by the next supervisor within", found)

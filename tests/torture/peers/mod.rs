@@ -33,6 +33,19 @@ pub(crate) enum Outcome {
     Broken(Vec<String>),
 }
 
+impl Outcome {
+    /// Whether every expectation held; tells those that did not.
+    pub(crate) fn is_well(&self) -> bool {
+        match self {
+            Outcome::Held => true,
+            Outcome::Broken(sentences) => {
+                tell(&sentences.join("\n"));
+                false
+            }
+        }
+    }
+}
+
 /// One fault, or a variant of one, and what is expected of us.
 pub(crate) struct Row {
     /// By what name the fault is known: `S3b`.

@@ -14,8 +14,9 @@ pub(crate) const LONG_GRACE: &str = "grace_period = \"3200ms\"";
 pub(crate) fn launched(ensemble: &Ensemble) -> Trial {
     let group = Group::new(ensemble);
     let launched = now();
-    let _host = Host::start(ensemble, config(&group, "a"));
+    let host = Host::start(ensemble, config(&group, "a"));
     let run = group.wait_running(ELECTED_WITHIN);
+    host.tell_if_late(launched, &run);
     Trial::default().span("child after", run.start - launched)
 }
 
