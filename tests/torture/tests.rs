@@ -34,6 +34,7 @@ const LONG: [(&str, Check); 2] = [
 pub(crate) fn run(filter: &Filter) -> ExitCode {
     let checks = (checks::CHECKS.into_iter())
         .chain(plans::CHECKS)
+        .chain(peers::CHECKS)
         .map(|(name, check)| (name, Check::Quick(check)));
     let all: Vec<(&str, Check)> = checks.chain(LONG).collect();
     let wanted = || all.iter().filter(|(name, _)| filter.takes(name));

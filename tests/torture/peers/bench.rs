@@ -131,7 +131,9 @@ impl Pair {
         if !self.is_untouched() {
             panic!("the child was touched: {:?}", self.group.record());
         }
-        holds_for("the child runs on", span, || self.is_untouched());
+        holds_for("the child runs on, nobody exits", span, || {
+            self.is_untouched() && self.both_stand()
+        });
     }
 
     /// Whether neither supervisor has exited.

@@ -17,6 +17,9 @@ const STOPPED_FOR: Duration = secs(3 * SESSION.as_secs());
 /// How soon what is to die at once must be dead: the kernel's doing, on a busy machine.
 const AT_ONCE: Duration = secs(2);
 
+/// How long a host that was frozen may run beside the next until its guardian has run, on a busy machine.
+const SOON: Duration = millis(500);
+
 /// S2: the guardian alone, with a grandchild in a session of its own.
 pub(crate) fn guardian_killed(ensemble: &Ensemble) -> Trial {
     let pair = Pair::start(ensemble, &["--daemon"]);
@@ -176,6 +179,7 @@ pub(crate) fn host_frozen(ensemble: &Ensemble) -> Trial {
     let stop = Stopped { pid, from, until };
     holds_for("the next runs on", millis(500), || next.is_alive());
     let both_ran = overlap(pair.group.record().starts(), &[stop]);
+    assert!(both_ran < SOON, "the guardian was slow: {both_ran:?}");
     Trial::default()
         .span(OVERLAP, both_ran)
         .span("next child after", next.start - from)

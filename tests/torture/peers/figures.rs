@@ -153,7 +153,7 @@ pub(crate) fn show_span(span: Duration) -> String {
     } else if span < millis(1) {
         format!("{:.1} ms", span.as_secs_f64() * 1000.0)
     } else if span < secs(1) {
-        format!("{} ms", span.as_millis())
+        format!("{:.0} ms", span.as_secs_f64() * 1000.0)
     } else {
         format!("{:.2} s", span.as_secs_f64())
     }

@@ -1,7 +1,7 @@
 //! A master that is asked to stop, and a child that ends by itself.
 
 use super::bench::{ELECTED_WITHIN, Host, Pair, config, now};
-use super::figures::{LEFT, Trial};
+use super::figures::{LEFT, Trial, Value};
 use crate::support::{Ensemble, Group, Who, is_alive, secs};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -9,6 +9,9 @@ use std::time::Duration;
 
 /// The grace period for a child that needs 3 s, as the table shows it.
 pub(crate) const LONG_GRACE: &str = "grace_period = \"3200ms\"";
+
+/// By what name it is found again whether the child came to its own end.
+const ALLOWED: &str = "allowed";
 
 /// S0: from launch to the child.
 pub(crate) fn launched(ensemble: &Ensemble) -> Trial {
@@ -63,7 +66,9 @@ pub(crate) fn slow_with_a_long_grace(ensemble: &Ensemble) -> Trial {
     let pair = Pair::with(ensemble, &["--stop-after", "3000"], |config| {
         config.set("command.grace_period", "\"3200ms\"")
     });
-    allowed(pair)
+    let trial = allowed(pair);
+    assert_eq!(trial.value(ALLOWED), Some(Value::Was(true)));
+    trial
 }
 
 #[track_caller]
@@ -71,9 +76,7 @@ fn allowed(mut pair: Pair) -> Trial {
     let trial = hand_over(&mut pair);
     let first = pair.first();
     let ended: Duration = first.end - first.asked.expect("it was asked");
-    trial
-        .was("allowed", first.stopped)
-        .span("ended after", ended)
+    trial.was(ALLOWED, first.stopped).span("ended after", ended)
 }
 
 /// S8: the child crashes.

@@ -40,8 +40,8 @@ fn full(measured: &[Measured], trials: usize) -> String {
         } else {
             (columns::title(row.name), columns::cells(row.name))
         };
-        let title = [row.name, about, row.variant];
-        let title: Vec<&str> = title.into_iter().filter(|it| !it.is_empty()).collect();
+        let title = [row.title(), about.to_owned()];
+        let title: Vec<String> = title.into_iter().filter(|it| !it.is_empty()).collect();
         let (title, ours) = (title.join(": "), cell(measured));
         text += &line([title.as_str(), &ours].into_iter().chain(theirs));
         before = row.name;
@@ -49,23 +49,14 @@ fn full(measured: &[Measured], trials: usize) -> String {
     text
 }
 
-/// Our cell: the figures, and what did not hold.
+/// Our cell: the figures, and how many trials did not hold.
 fn cell(measured: &Measured) -> String {
-    let good: Vec<&Trial> = measured
-        .trials
-        .iter()
-        .filter_map(|it| it.as_ref().ok())
-        .filter(|it| !it.is_void())
-        .collect();
     let all = measured.trials.len();
-    let failed = measured.trials.iter().filter(|it| it.is_err()).count();
-    let void = all - failed - good.len();
+    let good: Vec<&Trial> = measured.trials.iter().flatten().collect();
     let mut parts = vec![summary(&good)];
-    if failed > 0 {
+    if good.len() < all {
+        let failed = all - good.len();
         parts.push(format!("**{failed} of {all} did not hold**"));
-    }
-    if void > 0 {
-        parts.push(format!("{void} of {all} void: the machine was too busy"));
     }
     parts.retain(|it| !it.is_empty());
     parts.join("; ")
