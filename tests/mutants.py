@@ -292,7 +292,7 @@ def build(subject: Subject, mutants: list[dict]) -> tuple[dict[str, str], list[d
 
 
 def survives(binary: str, number: int, stage: Stage) -> bool:
-    """Whether the tests pass. Whatever they start in their process group ends with them."""
+    """Whether the tests pass. What they start in their process group, and what they write, ends with them."""
     limits = [f"--cpu={LIMIT}", f"--rttime={LIMIT_REALTIME}"]
     with TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         # Some tests run a supervisor as nobody, who must get to its files.
@@ -300,7 +300,7 @@ def survives(binary: str, number: int, stage: Stage) -> bool:
         chosen = os.environ | stage.environment | {"MUTANT": str(number), "TMPDIR": scratch}
         command = ["prlimit", *limits, binary, "-q", *stage.tests]
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        tests = subprocess.Popen(command, env=chosen, cwd=ROOT, start_new_session=True, **quiet)
+        tests = subprocess.Popen(command, env=chosen, cwd=scratch, start_new_session=True, **quiet)
         try:
             code = tests.wait(stage.patience)
         except subprocess.TimeoutExpired:
