@@ -71,7 +71,9 @@ impl Session {
     }
 
     /// Asks for a look at `M` and `T`. It is answered unless the session was left; at once, with
-    /// [`Event::LookFailed`], while there is no connection.
+    /// [`Event::LookFailed`], while there is no connection. One exception, of this and of [`commit`](Self::commit):
+    /// of a connection that is lost while it is made the library may say nothing, and hold what is asked until the
+    /// next one or the session's end. How long to wait for an answer is the caller's to bound.
     pub fn look(&self) {
         self.ask(Request::Look);
     }

@@ -3,11 +3,11 @@
 //! Each test prints for how long renewals were out; the README's table has these figures.
 
 use crate::measure::{
-    ELECTED_WITHIN, Outage, all, cost, links, notices, start_at, used, wait_whole,
+    ELECTED_WITHIN, Outage, all, cost, links, notices, said, start_at, used, wait_whole,
 };
 use crate::support::{
-    Config, Ensemble, Group, Link, Run, Supervisor, Way, holds_for, millis, secs, shared, tell,
-    wait_for, wait_until,
+    Config, Ensemble, Group, Link, Run, Supervisor, Way, holds_for, millis, refuse_all, secs,
+    shared, tell, wait_for, wait_until,
 };
 use std::time::Duration;
 use zk_supervise::core::lease::{Timing, Wish};
@@ -80,6 +80,18 @@ fn live_through(calms: &[Calm], what: &str, harm: impl FnOnce(&[Calm])) -> Durat
     outages.into_iter().max().unwrap_or_default()
 }
 
+/// Closes every port between the servers' word that the session goes on and their answer to the first request: the
+/// library says that it is connected, and nothing more until it is so again.
+#[track_caller]
+fn lose_half_made(calm: &Calm) {
+    let connected = || said(&calm.host, "connected again");
+    let before = connected();
+    all(&calm.links, |link| link.delay(millis(300)));
+    all(&calm.links, Link::reset);
+    wait_until("it is connected again", secs(10), || connected() > before);
+    refuse_all(&calm.links);
+}
+
 fn timing(session: Duration) -> Timing {
     Wish {
         session_timeout: Some(session),
@@ -105,15 +117,25 @@ fn a_connection_that_is_cut_and_heals_inside_the_lease_does_not_touch_the_child(
             .session(secs(10))
             .set("command.grace_period", "\"1s\"")
     });
-    let harm = |what: &str, span: Duration, act: &dyn Fn(&Link)| {
+    let harm_all = |what: &str, span: Duration, act: &dyn Fn(&Calm)| {
         calm.lives_through(what, |calm| {
-            all(&calm.links, act);
+            act(calm);
             holds_for("the child runs on", span, || calm.is_untouched());
             all(&calm.links, Link::heal);
         })
     };
+    let harm = |what: &str, span: Duration, act: &dyn Fn(&Link)| {
+        harm_all(what, span, &|calm| all(&calm.links, act))
+    };
     harm("reset", millis(0), &Link::reset);
-    harm("refused for 1.5 s", millis(1500), &Link::refuse);
+    harm_all("refused for 1.5 s", millis(1500), &|calm| {
+        refuse_all(&calm.links)
+    });
+    harm_all(
+        "lost while it was made, and refused for 1.5 s",
+        millis(1500),
+        &lose_half_made,
+    );
     harm(
         "everything swallowed for 0.5 s",
         millis(500),

@@ -3,7 +3,9 @@
 use crate::launch::{ELECTED_WITHIN, Host, timing};
 use crate::measure::{BUSY, LONG, links};
 use crate::support::time::pause;
-use crate::support::{Config, Group, Link, Run, is_alive, millis, secs, shared, wait_until};
+use crate::support::{
+    Config, Group, Link, Run, is_alive, millis, refuse_all, secs, shared, wait_until,
+};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -191,7 +193,7 @@ fn what_would_stop_the_command_at_once_is_refused_until_the_ensemble_answers() {
         .set("command.grace_period", &longer)
         .set("command.kill_margin", "\"100ms\"")
         .write();
-    links.iter().for_each(Link::refuse);
+    refuse_all(&links);
     pause(secs(5));
     host.signal(Signal::SIGHUP);
     wait_until("it is refused", BUSY, || host.logged(REFUSED) == 1);

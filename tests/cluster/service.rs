@@ -3,7 +3,8 @@
 use crate::launch::{ELECTED_WITHIN, Host};
 use crate::measure::{BUSY, LONG, links};
 use crate::support::{
-    Config, Group, Link, holds_for, is_alive, secs, shared, wait_for, wait_until, zk_supervise,
+    Config, Group, Link, holds_for, is_alive, refuse_all, secs, shared, wait_for, wait_until,
+    zk_supervise,
 };
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -197,7 +198,7 @@ fn a_term_is_given_back_once_a_server_answers_again() {
     let config = group.config("a").session(LONG).through(&links);
     let (mut host, directory) = recorded_by(&group, &config);
     wait_tree(&group);
-    links.iter().for_each(Link::refuse);
+    refuse_all(&links);
     host.kill_both();
     let releasing = std::thread::spawn(move || release(&directory));
     holds_for("it tries again", secs(2), || !releasing.is_finished());

@@ -1,8 +1,8 @@
 //! One session on real servers: every transaction and refusal, the watch, the ways to lose it and to leave it.
 
 use crate::support::{
-    Ensemble, Group, Link, Netns, Way, expire, holds_for, millis, secs, shared, wait_for,
-    wait_until,
+    Ensemble, Group, Link, Netns, Way, expire, holds_for, millis, refuse_all, secs, shared,
+    try_for, wait_for, wait_until,
 };
 use nix::sched::{CloneFlags, setns};
 use std::fs::File;
@@ -106,16 +106,22 @@ impl Seat {
     /// Looks until there is a connection.
     #[track_caller]
     fn look_again(&mut self) -> Sight {
-        wait_for("a look", secs(20), || {
+        let mut failures = Vec::new();
+        let sight = try_for(secs(20), || {
             self.session.look();
-            wait_for("an answer", secs(5), || {
-                self.pick(|event| {
-                    if let Event::Looked { sight, .. } = event {
-                        return Some(Some(*sight));
-                    }
-                    matches!(event, Event::LookFailed { .. }).then_some(None)
+            let answer = wait_for("an answer", secs(5), || {
+                self.pick(|event| match event {
+                    Event::Looked { sight, .. } => Some(Ok(*sight)),
+                    Event::LookFailed { reason, .. } => Some(Err(reason.clone())),
+                    _ => None,
                 })
-            })
+            });
+            answer.map_err(|reason| failures.push(reason)).ok()
+        });
+        failures.dedup();
+        let heard = &self.heard;
+        sight.unwrap_or_else(|| {
+            panic!("no look in 20 s, but {failures:?}; heard besides: {heard:?}")
         })
     }
 
@@ -521,7 +527,7 @@ fn the_watch_survives_the_way_to_another_server() {
     wait_until("M's creation is told", secs(5), || standby.changes() == 1);
 
     standby.look();
-    links.iter().for_each(Link::refuse);
+    refuse_all(&links);
     standby.wait_for(&Event::Interrupted { session: 1 });
     master.commit(Transaction::Withdraw(version));
     links.iter().for_each(Link::heal);
@@ -537,7 +543,7 @@ fn without_a_connection_every_request_is_answered_at_once() {
     let links = links(shared());
     let mut seat = Seat::open(&servers_at(addresses(&links), group.root(), "a"));
     let version = seat.become_master();
-    links.iter().for_each(Link::refuse);
+    refuse_all(&links);
     seat.wait_for(&Event::Interrupted { session: 1 });
     assert_eq!(
         seat.commit(Transaction::Renew(held(0), version)),

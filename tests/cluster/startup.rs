@@ -2,8 +2,8 @@
 
 use crate::measure::{ELECTED_WITHIN, all, complaints, cost, links, notices, said};
 use crate::support::{
-    Ensemble, Group, Link, Run, Supervisor, Who, holds_for, is_alive, millis, secs, shared, tell,
-    wait_until,
+    Ensemble, Group, Link, Run, Supervisor, Who, holds_for, is_alive, millis, refuse_all, secs,
+    shared, tell, wait_until,
 };
 use nix::sys::signal::{Signal, kill};
 use std::fs;
@@ -80,7 +80,7 @@ fn supervisors_and_servers_may_start_in_any_order() {
 fn a_port_that_refuses_is_waited_for_with_little_effort_and_no_noise() {
     let group = Group::new(shared());
     let links = links(shared());
-    all(&links, Link::refuse);
+    refuse_all(&links);
     let host = group.config("a").through(&links).start();
     wait_patiently(&group, &[&host], REFUSED, secs(5));
     all(&links, Link::heal);

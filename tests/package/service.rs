@@ -2,7 +2,7 @@
 
 use crate::machine::Machine;
 use crate::site::{FILE, Place, Site, UNIT};
-use crate::support::{Link, secs, shared, wait_until};
+use crate::support::{Link, refuse_all, secs, shared, wait_until};
 use crate::{AT_ONCE, SOON, journal, property, status};
 
 #[test]
@@ -78,7 +78,7 @@ fn a_host_that_boots_before_the_ensemble_waits_for_it() {
     };
     machine.run(&format!("systemctl enable {UNIT}"));
     drop(machine);
-    links.iter().for_each(Link::refuse);
+    refuse_all(&links);
     // Which waits until all of the boot is done.
     let machine = Machine::boot("a", place.group.dir()).expect("it was up before");
     wait_until("it says what it waits for", secs(20), || {

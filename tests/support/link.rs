@@ -85,8 +85,7 @@ impl Link {
 
     /// The server's port is closed: connections are reset, new ones refused.
     pub(crate) fn refuse(&self) {
-        self.change(|state| state.accepts = false);
-        self.wait_listening(false);
+        self.close();
         self.reset();
         wait_until("the connections are reset", secs(5), || {
             self.connections() == 0
@@ -126,6 +125,12 @@ impl Link {
         self.shared.generation.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// New connections are refused; those there are stay.
+    fn close(&self) {
+        self.change(|state| state.accepts = false);
+        self.wait_listening(false);
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.shared.state.lock().expect("no thread panics in here"));
     }
@@ -135,6 +140,12 @@ impl Link {
             self.shared.listening.load(Ordering::SeqCst) == listening
         });
     }
+}
+
+/// All servers' ports are closed: no client that is reset at one finds another open for a moment.
+pub(crate) fn refuse_all(links: &[Link]) {
+    links.iter().for_each(Link::close);
+    links.iter().for_each(Link::refuse);
 }
 
 impl Drop for Link {

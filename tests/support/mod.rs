@@ -19,7 +19,7 @@
 //! * Who harms a server takes `Ensemble::quick()` (tick 200 ms; three servers) or `Ensemble::start(n)` (stock ticks):
 //!   `ensemble.leader().freeze()`, `.thaw()`, `.stop()`, `.kill()`, `.start()`.
 //! * Who harms a connection puts a `Link` before each server: `group.config("a").through(&links).start()`, then
-//!   `link.refuse()`, `.blackhole()`, `.hold(Way::ToClient)`, `.delay(..)`, `.reset()`, `.heal()`.
+//!   `link.refuse()`, `.blackhole()`, `.hold(Way::ToClient)`, `.delay(..)`, `.reset()`, `.heal()`; or `refuse_all(&links)`.
 //! * Who needs ENETUNREACH takes a `Netns`: `config.inside(&netns)`, `netns.unplug()`, `netns.plug()`.
 //! * Who needs a process that not even SIGKILL ends takes a `Freezer`: `freezer.freeze(pid)`, `freezer.thaw()`.
 //! * `group.config("a").set("command.grace_period", "\"500ms\"").exec(&group.witness(&["--ignore-term"]))` changes one
@@ -42,11 +42,11 @@ mod znodes;
 pub(crate) use ensemble::{Ensemble, shared};
 pub(crate) use freezer::Freezer;
 pub(crate) use group::{Config, Group};
-pub(crate) use link::{Link, Way};
+pub(crate) use link::{Link, Way, refuse_all};
 pub(crate) use netns::Netns;
 pub(crate) use process::{Process, command_line, environment, is_alive};
 pub(crate) use record::Run;
 pub(crate) use scratch::tell;
 pub(crate) use supervisor::{Supervisor, Who, zk_supervise};
-pub(crate) use time::{holds_for, millis, secs, wait_for, wait_until};
+pub(crate) use time::{holds_for, millis, secs, try_for, wait_for, wait_until};
 pub(crate) use znodes::{Znodes, expire};
