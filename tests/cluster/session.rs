@@ -110,10 +110,14 @@ impl Seat {
         let sight = try_for(secs(20), || {
             self.session.look();
             let answer = wait_for("an answer", secs(5), || {
-                self.pick(|event| match event {
-                    Event::Looked { sight, .. } => Some(Ok(*sight)),
-                    Event::LookFailed { reason, .. } => Some(Err(reason.clone())),
-                    _ => None,
+                self.pick(|event| {
+                    if let Event::Looked { sight, .. } = event {
+                        return Some(Ok(*sight));
+                    }
+                    if let Event::LookFailed { reason, .. } = event {
+                        return Some(Err(reason.clone()));
+                    }
+                    None
                 })
             });
             answer.map_err(|reason| failures.push(reason)).ok()
