@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Where all of it is, below a directory for temporary files.
 const NAME: &str = "zk-supervise-tests";
@@ -61,14 +62,25 @@ impl Drop for Scratch {
     }
 }
 
-/// Removes what earlier test processes left: one that is gone needs its logs no more than the next run does.
+/// For how long the logs of a failed test are kept once its process is gone: the next one of the same run starts at once.
+const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
+
+/// Removes what earlier test processes left, one of our number among them.
 fn sweep(base: &Path) {
     for entry in fs::read_dir(base).into_iter().flatten().flatten() {
         let process = Path::new("/proc").join(entry.file_name());
-        if !process.exists() {
+        let is_ours = entry.file_name() == *std::process::id().to_string();
+        if is_ours || !process.exists() && is_old(&entry) {
             fs::remove_dir_all(entry.path()).ok();
         }
     }
+}
+
+fn is_old(entry: &fs::DirEntry) -> bool {
+    let modified = entry.metadata().and_then(|it| it.modified()).ok();
+    modified
+        .and_then(|it| it.elapsed().ok())
+        .is_some_and(|age| age > KEPT_FOR)
 }
 
 /// A loopback port that is free, below the range from which the kernel takes the ports of outgoing connections: so it
