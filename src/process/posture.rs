@@ -1,4 +1,5 @@
-//! How the guardian makes itself hard to delay: best effort, never fatal; the default kill margin does without it.
+//! How the guardian makes itself, and what it kills, hard to delay: best effort, never fatal; the default kill margin
+//! does without it.
 
 use nix::sys::mman::MlockAllFlags;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
@@ -6,6 +7,8 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 
 /// Above ordinary processes, below what a kernel or an audio server uses.
 const PRIORITY: i32 = 50;
+/// Above ordinary processes only.
+const PRIORITY_OF_THE_KILLED: i32 = 1;
 /// As low as systemd sets for its own daemons.
 const OOM_SCORE: &str = "-900";
 
@@ -29,7 +32,7 @@ impl Posture {
         let inherited = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
         let inherited: i32 = inherited.trim().parse().unwrap_or_default();
         Posture {
-            realtime: run_before_others(),
+            realtime: run_before_others(0, PRIORITY),
             locked: lock_memory(),
             oom_protected: std::fs::write("/proc/self/oom_score_adj", OOM_SCORE).is_ok(),
             oom_score: inherited.max(0),
@@ -37,14 +40,20 @@ impl Posture {
     }
 }
 
-/// SCHED_FIFO for this process alone: what it forks is scheduled as usual.
-fn run_before_others() -> bool {
+/// Lets a thread whose process was sent SIGKILL run before ordinary ones: it has nothing left to do but to end, for
+/// which it needs a processor, and others may have taken them all.
+pub(super) fn hurry(thread: i32) {
+    run_before_others(thread, PRIORITY_OF_THE_KILLED);
+}
+
+/// SCHED_FIFO for this thread alone, zero being our own: what it forks is scheduled as usual.
+fn run_before_others(thread: i32, priority: i32) -> bool {
     let parameters = libc::sched_param {
-        sched_priority: PRIORITY,
+        sched_priority: priority,
     };
     let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
     // SAFETY: the parameters live during the call.
-    unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) == 0 }
+    unsafe { libc::sched_setscheduler(thread, policy, &raw const parameters) == 0 }
 }
 
 /// Only what is used, as it is used: `MCL_ONFAULT` (Linux 4.4). Under a limit it is left alone: once that is reached, a

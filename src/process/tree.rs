@@ -5,6 +5,7 @@
 //! children is exact: only the guardian itself removes from it, by reaping.
 
 use super::cgroup::Cgroup;
+use super::posture::hurry;
 use super::spawn::{Progress, Spawned};
 use crate::core::guard::{ChildExit, Survey};
 use nix::errno::Errno;
@@ -127,13 +128,15 @@ impl Tree {
         });
     }
 
-    /// Sends SIGKILL to all that can be found. What is forked meanwhile is found the next time.
+    /// Sends SIGKILL to all that can be found, and lets it end before others run. What is forked meanwhile is found the
+    /// next time.
     pub fn kill(&self, strangers: &Strangers, cgroup: Option<&Cgroup>) {
         if let Some(cgroup) = cgroup {
             cgroup.kill();
+            cgroup.for_each(end);
         }
         _ = killpg(self.main.pid, Signal::SIGKILL);
-        self.for_each_descendant(strangers, |pid| _ = kill(pid, Signal::SIGKILL));
+        self.for_each_descendant(strangers, end);
     }
 
     fn for_each_descendant(&self, strangers: &Strangers, mut act: impl FnMut(Pid)) {
@@ -144,6 +147,13 @@ impl Tree {
             }
             is_ours
         });
+    }
+}
+
+/// Killed first: what we hurry runs nothing of its own any more.
+fn end(pid: Pid) {
+    if kill(pid, Signal::SIGKILL).is_ok() {
+        for_each_thread(pid, hurry);
     }
 }
 

@@ -4,9 +4,12 @@ use crate::launch::{ELECTED_WITHIN, timing};
 use crate::measure::BUSY;
 use crate::support::time::now;
 use crate::support::{
-    Freezer, Group, Supervisor, Who, holds_for, is_alive, millis, secs, shared, wait_until,
+    Freezer, Group, Supervisor, Who, children, holds_for, is_alive, millis, secs, shared,
+    wait_until,
 };
+use nix::libc;
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use std::time::SystemTime;
 
 const ALARM: &str =
@@ -70,6 +73,64 @@ fn what_is_killed_after_its_lease_is_no_alarm_yet() {
     assert!(waited.expect("in this order") >= secs(1) - millis(2));
     freezer.thaw();
     wait_until("it is dead", BUSY, || !is_alive(run.pid));
+}
+
+/// A process that was killed needs a processor to end, and others may have taken them all.
+#[test]
+fn what_is_killed_runs_before_others() {
+    let Some(freezer) = Freezer::new() else {
+        return;
+    };
+    let group = Group::hasty(shared());
+    let threads = "import threading, time; threading.Thread(target=time.sleep, args=(600,)).start(); time.sleep(600)";
+    let script = format!("python3 -c '{threads}' & exec \"$@\"");
+    let mut command = vec![
+        "/bin/sh".to_owned(),
+        "-c".to_owned(),
+        script,
+        "sh".to_owned(),
+    ];
+    command.extend(group.witness(&["--daemon"]));
+    let host = group.config("a").exec(&command).start();
+    let run = group.wait_running(ELECTED_WITHIN);
+    let mut tree = Vec::new();
+    wait_until("all of it runs", ELECTED_WITHIN, || {
+        tree = children(run.pid);
+        tree.push(run.pid);
+        tree.extend(group.record().descendants());
+        let has_daemon = !group.record().descendants().is_empty();
+        has_daemon && policies(&tree).len() == tree.len() + 1
+    });
+    assert!(
+        policies(&tree)
+            .iter()
+            .all(|&policy| policy == libc::SCHED_OTHER)
+    );
+    tree.iter().for_each(|&pid| freezer.freeze(pid));
+    host.signal(Who::Guardian, Signal::SIGTERM);
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    wait_until("each of its threads is hurried", BUSY, || {
+        policies(&tree).iter().all(|&it| it == policy)
+    });
+    freezer.thaw();
+    wait_until("all of it is dead", BUSY, || {
+        !tree.iter().any(|&pid| is_alive(pid))
+    });
+}
+
+/// How each thread of these processes is scheduled.
+fn policies(processes: &[Pid]) -> Vec<i32> {
+    let tasks = |pid| {
+        std::fs::read_dir(format!("/proc/{pid}/task"))
+            .into_iter()
+            .flatten()
+    };
+    let threads = processes.iter().flat_map(tasks).flatten();
+    let names = threads.filter_map(|it| it.file_name().to_str()?.parse().ok());
+    // SAFETY: the call takes a number only.
+    names
+        .map(|thread| unsafe { libc::sched_getscheduler(thread) })
+        .collect()
 }
 
 /// When this was logged first.

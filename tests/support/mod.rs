@@ -44,7 +44,7 @@ pub(crate) use freezer::Freezer;
 pub(crate) use group::{Config, Group};
 pub(crate) use link::{Link, Way, refuse_all};
 pub(crate) use netns::Netns;
-pub(crate) use process::{Process, command_line, environment, is_alive};
+pub(crate) use process::{Process, children, command_line, environment, is_alive};
 pub(crate) use record::Run;
 pub(crate) use scratch::tell;
 pub(crate) use supervisor::{Supervisor, Who, zk_supervise};
