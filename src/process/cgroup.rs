@@ -121,7 +121,8 @@ impl Cgroup {
         }
     }
 
-    /// Calls `act` for the processes directly in it, as many as one read gives; whoever must reach all asks again.
+    /// Calls `act` for the processes directly in it, as many as one read gives; whoever must reach all asks again. One
+    /// outside our PID namespace is listed as 0, which to `kill(2)` would be our own process group.
     pub fn for_each(&self, mut act: impl FnMut(Pid)) {
         let mut text = [0; 4096];
         let Ok(length) = nix::sys::uio::pread(self.procs.as_fd(), &mut text, 0) else {
@@ -133,7 +134,11 @@ impl Cgroup {
         } else {
             length
         };
-        super::tree::for_each_number(&text[..whole], |pid| act(Pid::from_raw(pid)));
+        super::tree::for_each_number(&text[..whole], |pid| {
+            if pid > 0 {
+                act(Pid::from_raw(pid));
+            }
+        });
     }
 }
 
@@ -150,6 +155,19 @@ pub fn remove(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_outside_our_namespace_is_not_taken_for_a_process() {
+        let path = std::env::temp_dir().join(format!("listed-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("cgroup.procs"), "7\n0\n8\n").unwrap();
+        std::fs::write(path.join("cgroup.events"), "").unwrap();
+        let mut listed = Vec::new();
+        let group = Cgroup::open(&path).unwrap();
+        group.for_each(|pid| listed.push(pid.as_raw()));
+        std::fs::remove_dir_all(&path).unwrap();
+        assert_eq!(listed, [7, 8]);
+    }
 
     #[test]
     fn the_v2_mount_is_found_beside_the_v1_ones() {

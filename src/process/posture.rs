@@ -40,10 +40,14 @@ impl Posture {
     }
 }
 
-/// Lets a thread whose process was sent SIGKILL run before ordinary ones: it has nothing left to do but to end, for
-/// which it needs a processor, and others may have taken them all.
+/// Lets an ordinary thread whose process was sent SIGKILL run before the others: it has nothing left to do but to end,
+/// for which it needs a processor, and they may have taken them all.
 pub(super) fn hurry(thread: i32) {
-    run_before_others(thread, PRIORITY_OF_THE_KILLED);
+    // SAFETY: the call takes a number only.
+    let policy = unsafe { libc::sched_getscheduler(thread) };
+    if [libc::SCHED_OTHER, libc::SCHED_BATCH, libc::SCHED_IDLE].contains(&policy) {
+        run_before_others(thread, PRIORITY_OF_THE_KILLED);
+    }
 }
 
 /// SCHED_FIFO for this thread alone, zero being our own: what it forks is scheduled as usual.

@@ -128,15 +128,20 @@ impl Tree {
         });
     }
 
-    /// Sends SIGKILL to all that can be found, and lets it end before others run. What is forked meanwhile is found the
+    /// Sends SIGKILL to all that can be found, then lets it end before others run. What is forked meanwhile is found the
     /// next time.
     pub fn kill(&self, strangers: &Strangers, cgroup: Option<&Cgroup>) {
         if let Some(cgroup) = cgroup {
             cgroup.kill();
-            cgroup.for_each(end);
         }
         _ = killpg(self.main.pid, Signal::SIGKILL);
-        self.for_each_descendant(strangers, end);
+        self.for_each_descendant(strangers, |pid| _ = kill(pid, Signal::SIGKILL));
+        self.for_each_descendant(strangers, |pid| {
+            // Once more: it may have been forked since.
+            if kill(pid, Signal::SIGKILL).is_ok() {
+                for_each_thread(pid, hurry);
+            }
+        });
     }
 
     fn for_each_descendant(&self, strangers: &Strangers, mut act: impl FnMut(Pid)) {
@@ -147,13 +152,6 @@ impl Tree {
             }
             is_ours
         });
-    }
-}
-
-/// Killed first: what we hurry runs nothing of its own any more.
-fn end(pid: Pid) {
-    if kill(pid, Signal::SIGKILL).is_ok() {
-        for_each_thread(pid, hurry);
     }
 }
 

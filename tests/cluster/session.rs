@@ -109,7 +109,7 @@ impl Seat {
         let mut failures = Vec::new();
         let sight = try_for(secs(20), || {
             self.session.look();
-            let answer = wait_for("an answer", secs(5), || {
+            let answer = try_for(secs(5), || {
                 self.pick(|event| {
                     if let Event::Looked { sight, .. } = event {
                         return Some(Ok(*sight));
@@ -120,6 +120,7 @@ impl Seat {
                     None
                 })
             });
+            let answer = answer.unwrap_or_else(|| Err("no answer".to_owned()));
             answer.map_err(|reason| failures.push(reason)).ok()
         });
         failures.dedup();

@@ -46,7 +46,7 @@ pub(crate) use link::{Link, Way, refuse_all};
 pub(crate) use netns::Netns;
 pub(crate) use process::{Process, children, command_line, environment, is_alive};
 pub(crate) use record::Run;
-pub(crate) use scratch::tell;
+pub(crate) use scratch::{skip, tell};
 pub(crate) use supervisor::{Supervisor, Who, zk_supervise};
 pub(crate) use time::{holds_for, millis, secs, try_for, wait_for, wait_until};
 pub(crate) use znodes::{Znodes, expire};

@@ -62,7 +62,7 @@ impl Drop for Scratch {
     }
 }
 
-/// For how long the logs of a failed test are kept once its process is gone: the next one of the same run starts at once.
+/// For how long what a test process left is kept, the logs of a failed test: the next one of the same run starts at once.
 const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// Removes what earlier test processes left, one of our number among them.
