@@ -82,15 +82,12 @@ fn what_is_killed_runs_before_others() {
         return;
     };
     let group = Group::hasty(shared());
-    let threads = "import threading, time; threading.Thread(target=time.sleep, args=(600,)).start(); time.sleep(600)";
+    // A main process, a child of its own, and one of two threads.
+    let threads =
+        "import threading, time; threading.Thread(target=time.sleep, args=(600,)).start()";
     let script = format!("python3 -c '{threads}' & exec \"$@\"");
-    let mut command = vec![
-        "/bin/sh".to_owned(),
-        "-c".to_owned(),
-        script,
-        "sh".to_owned(),
-    ];
-    command.extend(group.witness(&["--daemon"]));
+    let mut command = ["/bin/sh", "-c", &script, "sh"].map(str::to_owned).to_vec();
+    command.extend(group.witness(&["--children", "1"]));
     let host = group.config("a").exec(&command).start();
     let run = group.wait_running(ELECTED_WITHIN);
     if !host.log().iter().any(|line| line["realtime"] == "yes") {
@@ -100,20 +97,12 @@ fn what_is_killed_runs_before_others() {
     wait_until("all of it runs", ELECTED_WITHIN, || {
         tree = children(run.pid);
         tree.push(run.pid);
-        tree.extend(group.record().descendants());
-        let has_daemon = !group.record().descendants().is_empty();
-        has_daemon && policies(&tree).len() == tree.len() + 1
+        policies(&tree) == [libc::SCHED_OTHER; 4]
     });
-    assert!(
-        policies(&tree)
-            .iter()
-            .all(|&policy| policy == libc::SCHED_OTHER)
-    );
     tree.iter().for_each(|&pid| freezer.freeze(pid));
     host.signal(Who::Guardian, Signal::SIGTERM);
-    let hurried = vec![libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK; tree.len() + 1];
     wait_until("each of its threads is hurried", BUSY, || {
-        policies(&tree) == hurried
+        policies(&tree) == [libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK; 4]
     });
     freezer.thaw();
     wait_until("all of it is dead", BUSY, || {
@@ -123,17 +112,12 @@ fn what_is_killed_runs_before_others() {
 
 /// How each thread of these processes is scheduled.
 fn policies(processes: &[Pid]) -> Vec<i32> {
-    let tasks = |pid| {
-        std::fs::read_dir(format!("/proc/{pid}/task"))
-            .into_iter()
-            .flatten()
-    };
-    let threads = processes.iter().flat_map(tasks).flatten();
-    let names = threads.filter_map(|it| it.file_name().to_str()?.parse().ok());
+    let tasks = |pid| std::fs::read_dir(format!("/proc/{pid}/task"));
+    let threads = processes.iter().flat_map(tasks).flatten().flatten();
+    let numbers = threads.filter_map(|it| it.file_name().to_str()?.parse().ok());
     // SAFETY: the call takes a number only.
-    names
-        .map(|thread| unsafe { libc::sched_getscheduler(thread) })
-        .collect()
+    let policy = |thread| unsafe { libc::sched_getscheduler(thread) };
+    numbers.map(policy).collect()
 }
 
 /// When this was logged first.

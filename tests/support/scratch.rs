@@ -35,8 +35,8 @@ impl Scratch {
 
     fn below(base: &Path, label: &str) -> std::io::Result<Scratch> {
         SWEEP.call_once(|| {
-            sweep(&std::env::temp_dir().join(NAME));
-            sweep(&Path::new("/dev/shm").join(NAME));
+            sweep(&std::env::temp_dir().join(NAME), KEPT_FOR);
+            sweep(&Path::new("/dev/shm").join(NAME), Duration::ZERO);
         });
         let process = base.join(NAME).join(std::process::id().to_string());
         let path = process.join(format!("{label}-{}", number()));
@@ -62,25 +62,25 @@ impl Drop for Scratch {
     }
 }
 
-/// For how long what a test process left is kept, the logs of a failed test: the next one of the same run starts at once.
+/// For how long the logs of a failed test are kept once its process is gone: the next one of the same run starts at once.
 const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
 
-/// Removes what earlier test processes left, one of our number among them.
-fn sweep(base: &Path) {
+/// Removes what earlier test processes left before `kept_for`, and all that one of our number left.
+fn sweep(base: &Path, kept_for: Duration) {
     for entry in fs::read_dir(base).into_iter().flatten().flatten() {
         let process = Path::new("/proc").join(entry.file_name());
         let is_ours = entry.file_name() == *std::process::id().to_string();
-        if is_ours || !process.exists() && is_old(&entry) {
+        if is_ours || !process.exists() && is_older(&entry, kept_for) {
             fs::remove_dir_all(entry.path()).ok();
         }
     }
 }
 
-fn is_old(entry: &fs::DirEntry) -> bool {
+fn is_older(entry: &fs::DirEntry, limit: Duration) -> bool {
     let modified = entry.metadata().and_then(|it| it.modified()).ok();
     modified
         .and_then(|it| it.elapsed().ok())
-        .is_some_and(|age| age > KEPT_FOR)
+        .is_some_and(|age| age > limit)
 }
 
 /// A loopback port that is free, below the range from which the kernel takes the ports of outgoing connections: so it
